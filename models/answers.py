@@ -1,0 +1,214 @@
+"""Answers for readers: lists for a past, similar items, trending, and why an item is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models import content, cooccurrence, embeddings
+from models.examples import HISTORY, Past, Types, types_of
+from models.index import find
+from models.ranking import mask, rank, read_ages, read_past
+from models.settings import LearningSettings
+from models.state import Scratch, State
+
+#: History items named as the cause of a recommendation, at most.
+CAUSES: Final = 2
+# A cause with less than this share of the largest is not worth naming.
+_WORTH_NAMING: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: a past of one row, the names of its types, and what to leave out."""
+
+    past: Past
+    types: Sequence[str] = ()
+    k: int = 10
+    category: str | None = None
+    exclude: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One place of a list: the item's row, its score, and history rows it is there because of."""
+
+    row: int
+    score: float
+    reason: str
+    because: tuple[int, ...] = ()
+
+
+def nobody(k: int = 10, category: str | None = None, exclude: Sequence[str] = ()) -> Asked:
+    """A request of somebody without a past."""
+    none = np.zeros(2, np.int64)
+    past = Past(
+        none, np.empty(0, np.uint64), np.empty(0), np.empty(0, np.uint8), np.empty(0),
+        none, np.empty(0, np.uint64), np.empty(0, np.uint16),
+    )  # fmt: skip
+    return Asked(past, (), k, category, exclude)
+
+
+def listed(
+    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
+) -> list[Listed]:
+    types = types_of(list(asked.types), settings.events)
+    rows, scores, causes = np.full(asked.k, -1), np.zeros(asked.k), np.full((asked.k, CAUSES), -1)
+    count = _list(s, w, asked.past, types, blocked, rows, scores, causes)
+    return [
+        Listed(int(rows[at]), float(scores[at]), _reason(s, int(rows[at]), causes[at]),
+               tuple(int(c) for c in causes[at] if c >= 0))
+        for at in range(count)
+    ]  # fmt: skip
+
+
+def _reason(s: State, row: int, causes: NDArray[np.int64]) -> str:
+    if causes[0] >= 0:
+        return "history"
+    return "popular" if s.popularity.total[row] > 0 else "new"
+
+
+@njit(cache=True, nogil=True)
+def readable(s: State, blocked: NDArray[np.uint8]) -> int:
+    """Items a reader may touch: never more than the arrays of its own view hold."""
+    items = min(s.used[0], s.key.shape[0], blocked.shape[0])
+    if s.fast.partner.shape[0] == 0:
+        items = min(items, s.fast.dense.shape[0])
+    return int(items)
+
+
+@njit(cache=True, nogil=True)
+def _list(
+    s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
+    rows: NDArray[np.int64], scores: NDArray[np.float64], causes: NDArray[np.int64],
+) -> int:  # fmt: skip
+    items = readable(s, blocked)
+    length = read_past(s, w, past, 0, types, items)
+    now = s.clock[0]
+    if length > 0:
+        now = max(now, past.history_time[0])
+    read_ages(w, past, 0, length, now)
+    mask(s, w, past, 0, types, blocked, items)
+    count = min(rank(s, w, length, now, items), rows.shape[0])
+    for place in range(count):
+        at = w.order[place]
+        rows[place] = w.candidates[at]
+        scores[place] = w.final[at]
+        _find_causes(s, w, w.candidates[at], length, causes[place])
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _find_causes(
+    s: State, w: Scratch, row: int, length: int, causes: NDArray[np.int64]
+) -> None:
+    """The history items that pull most on `row`: by co-occurrence, else by content."""
+    shares = np.zeros(HISTORY)
+    _pulls(s, w, row, length, shares)
+    largest = 0.0
+    for place in range(causes.shape[0]):
+        best = -1
+        for lag in range(length):
+            fresh = True
+            for before in range(place):
+                fresh = fresh and causes[before] != w.history[lag]
+            if fresh and shares[lag] > 0.0 and (best < 0 or shares[lag] > shares[best]):
+                best = lag
+        if best < 0 or shares[best] < _WORTH_NAMING * largest:
+            return
+        largest = max(largest, shares[best])
+        causes[place] = w.history[best]
+
+
+@njit(cache=True, nogil=True)
+def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float64]) -> None:
+    for horizon in (s.fast, s.slow, s.forward):
+        total = 0.0
+        pulls = np.zeros(HISTORY)
+        for lag in range(length):
+            source = w.history[lag]
+            if source >= 0 and source != row and not w.disliked[lag]:
+                pulls[lag] = cooccurrence.pull(horizon, source, lag, w.ages[lag])
+                pulls[lag] *= cooccurrence.between(horizon, source, row)
+                total += pulls[lag]
+        if total > 0.0:
+            for lag in range(length):
+                shares[lag] += pulls[lag] / total
+    if s.popularity.total[row] == 0.0:
+        vectors = s.content.vectors
+        for lag in range(length):
+            if w.history[lag] >= 0 and not w.disliked[lag]:
+                like = embeddings.dot(vectors[w.history[lag]], vectors[row], vectors.shape[1])
+                shares[lag] += max(like, 0.0)
+
+
+def similar_to(s: State, w: Scratch, row: int, k: int) -> list[Listed]:
+    """Blend of co-occurrence, content and, to fill up, popularity within the same content."""
+    items = readable(s, s.blocked)
+    scores = _similarity(s, w, row, items)
+    scores[np.flatnonzero(s.blocked[:items])] = -1.0
+    scores[row] = -1.0
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [Listed(int(r), float(scores[r]), "similar") for r in order if scores[r] > 0.0]
+
+
+@njit(cache=True, nogil=True)
+def _similarity(s: State, w: Scratch, row: int, items: int) -> NDArray[np.float64]:
+    w.history[0], w.ages[0] = row, 0.0
+    total = np.zeros(items)
+    cooccurrence.score(s.fast, w.history, w.ages, 1, w.scores[0], items)
+    cooccurrence.score(s.slow, w.history, w.ages, 1, w.scores[1], items)
+    popularity = 0.0
+    for other in range(items):
+        popularity = max(popularity, s.popularity.slow[other])
+    described = content.user(s.content, w.history, 1, w.x)
+    if described:
+        content.score(s.content, w.x, w.scores[2], items)
+    for other in range(items):
+        total[other] = w.scores[0, other] + w.scores[1, other]
+        if described:
+            total[other] += w.scores[2, other]
+        if popularity > 0.0:
+            total[other] += 0.01 * s.popularity.slow[other] / popularity
+    return total
+
+
+def trending_of(
+    s: State, asked: Asked | None, blocked: NDArray[np.uint8], k: int, settings: LearningSettings
+) -> list[Listed]:
+    items = readable(s, blocked)
+    scores = s.popularity.trending[:items].copy()
+    scores[np.flatnonzero(blocked[:items])] = -1.0
+    if asked is not None and not settings.repeats:
+        _hide_seen(s, asked, settings, scores)
+    most = scores.max(initial=0.0)
+    if most <= 0.0:
+        return []
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [Listed(int(r), float(scores[r] / most), "trending") for r in order if scores[r] > 0.0]
+
+
+def _hide_seen(
+    s: State, asked: Asked, settings: LearningSettings, scores: NDArray[np.float64]
+) -> None:
+    hides = int(types_of(list(asked.types), settings.events).hides[0])
+    for key, bits in zip(asked.past.seen_key, asked.past.seen_mask, strict=True):
+        row = find(s.slots, s.key, key)
+        if int(bits) & hides and 0 <= row < scores.shape[0]:
+            scores[row] = -1.0
+
+
+def embedding_of(
+    s: State, w: Scratch, asked: Asked, settings: LearningSettings
+) -> NDArray[np.float32]:
+    items = readable(s, s.blocked)
+    length = read_past(s, w, asked.past, 0, types_of(list(asked.types), settings.events), items)
+    embeddings.user(s.embeddings, w.history, length, w.x)
+    vector = w.x[: settings.embeddings.dims].copy()
+    return vector if math.isfinite(float(vector.sum())) else np.zeros_like(vector)

@@ -1,0 +1,223 @@
+"""Time-aware item co-occurrence, one horizon per set of parameters.
+
+For the history item j at lag d (0 = newest) and age t before an event on i:
+`W[j,i] += w·decay^d·(floor + 1/(1+t/tau))`, the reverse pair a share `back` of it, and
+`n[i] += w`; all fade with events. Dense while the catalogue is small; above `DENSE_ITEMS`
+each row keeps its `SLOTS` heaviest partners.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.settings import Cooccurrence as Settings
+from models.tables import Arena
+
+# A dense matrix costs items² × 4 bytes a horizon: 64 MB here, and a snapshot carries it.
+DENSE_ITEMS: Final = 4096
+# Partners a row keeps above that; fewer lose hits, more make every update scan longer.
+SLOTS: Final = 128
+_GROWN: Final = 1024.0
+
+(LENGTH, DECAY, SCORE_LENGTH, SCORE_DECAY, ALPHA, BETA, BACK, GROWTH, TAU, SCORE_TAU, FLOOR) = range(11)
+
+
+class Cooccurrence(NamedTuple):
+    """View over one horizon. `dense` is float32[items, items] or empty; then the slots hold."""
+
+    dense: NDArray[np.float32]
+    partner: NDArray[np.int32]  # [items, SLOTS], row + 1, 0 = free
+    weight: NDArray[np.float32]  # [items, SLOTS]
+    count: NDArray[np.float64]  # n
+    source_norm: NDArray[np.float64]  # n^-alpha
+    target_norm: NDArray[np.float64]  # n^-beta
+    scale: NDArray[np.float64]  # [growth of a weight since the last rescale]
+    parameters: NDArray[np.float64]
+
+
+def declare(arena: Arena, name: str) -> None:
+    arena.add(f"cooccurrence.{name}.dense", np.float32, "dense", "dense")
+    arena.add(f"cooccurrence.{name}.partner", np.int32, 0, 0)
+    arena.add(f"cooccurrence.{name}.weight", np.float32, 0, 0)
+    for column in ("count", "source_norm", "target_norm"):
+        arena.add(f"cooccurrence.{name}.{column}", np.float64, "items")
+    arena.add(f"cooccurrence.{name}.scale", np.float64, 1, fill=1.0)
+
+
+def view(arena: Arena, name: str, settings: Settings) -> Cooccurrence:
+    s = settings
+    parameters = np.array(
+        [
+            s.length, s.decay, s.score_length, s.score_decay, s.alpha, s.beta, s.back,
+            math.pow(2.0, 1.0 / s.half_life), s.tau, s.score_tau, s.floor,
+        ]
+    )  # fmt: skip
+    columns = ("dense", "partner", "weight", "count", "source_norm", "target_norm", "scale")
+    return Cooccurrence(*(arena[f"cooccurrence.{name}.{c}"] for c in columns), parameters)
+
+
+def go_sparse(arena: Arena, name: str) -> None:
+    """Keep the heaviest `SLOTS` partners of every row and give the dense matrix back."""
+    items = arena.count("items")
+    dense = arena[f"cooccurrence.{name}.dense"][:items, :items].copy()
+    make_sparse(arena, name)
+    _to_slots(dense, arena[f"cooccurrence.{name}.partner"], arena[f"cooccurrence.{name}.weight"])
+
+
+def make_sparse(arena: Arena, name: str) -> None:
+    """Give the tables the sparse shape, empty: what a dump of a sparse state is loaded into."""
+    arena.drop(f"cooccurrence.{name}.dense")
+    arena.reshape(f"cooccurrence.{name}.partner", "items", SLOTS)
+    arena.reshape(f"cooccurrence.{name}.weight", "items", SLOTS)
+
+
+@njit(cache=True, nogil=True)
+def _to_slots(
+    dense: NDArray[np.float32], partner: NDArray[np.int32], weight: NDArray[np.float32]
+) -> None:
+    for row in range(dense.shape[0]):
+        order = np.argsort(-dense[row], kind="mergesort")
+        for slot in range(min(SLOTS, dense.shape[0])):
+            if dense[row, order[slot]] > 0.0:
+                partner[row, slot] = order[slot] + 1
+                weight[row, slot] = dense[row, order[slot]]
+
+
+@njit(cache=True, nogil=True)
+def _add(c: Cooccurrence, source: int, target: int, amount: float) -> None:
+    if c.partner.shape[0] == 0:
+        c.dense[source, target] += np.float32(amount)
+        return
+    smallest = 0
+    for slot in range(SLOTS):
+        there = c.partner[source, slot]
+        if there == target + 1:
+            c.weight[source, slot] += np.float32(amount)
+            return
+        if there == 0:
+            c.partner[source, slot] = target + 1
+            c.weight[source, slot] = np.float32(amount)
+            return
+        if c.weight[source, slot] < c.weight[source, smallest]:
+            smallest = slot
+    # Full: the newcomer inherits half of what it replaces, so that it can grow past the rest.
+    c.partner[source, smallest] = target + 1
+    c.weight[source, smallest] = c.weight[source, smallest] * np.float32(0.5) + np.float32(amount)
+
+
+@njit(cache=True, nogil=True)
+def _note_count(c: Cooccurrence, item: int) -> None:
+    # Norms use n in grown units: the common factor is the same for every candidate of a list.
+    c.source_norm[item] = math.pow(c.count[item], -c.parameters[ALPHA])
+    c.target_norm[item] = math.pow(c.count[item], -c.parameters[BETA])
+
+
+@njit(cache=True, nogil=True)
+def learn(
+    c: Cooccurrence,
+    item: int,
+    history: NDArray[np.int32],
+    ages: NDArray[np.float64],
+    length: int,
+    weight: float,
+    items: int,
+) -> None:
+    """Pair `item` with the newest of `history` (int32 rows, newest first; ages in seconds)."""
+    p = c.parameters
+    amount = weight * c.scale[0]
+    factor = 1.0
+    for lag in range(min(int(p[LENGTH]), length)):
+        other = history[lag]
+        if other >= 0 and other != item:
+            x = amount * factor * (p[FLOOR] + 1.0 / (1.0 + max(ages[lag], 0.0) / p[TAU]))
+            _add(c, other, item, x)
+            if p[BACK] > 0.0:
+                _add(c, item, other, x * p[BACK])
+        factor *= p[DECAY]
+    c.count[item] += amount
+    _note_count(c, item)
+    c.scale[0] *= p[GROWTH]
+    if c.scale[0] > _GROWN:
+        _rescale(c, items)
+
+
+@njit(cache=True, nogil=True)
+def _rescale(c: Cooccurrence, items: int) -> None:
+    shrink = 1.0 / c.scale[0]
+    for row in range(items):
+        if c.partner.shape[0] == 0:
+            for column in range(items):
+                c.dense[row, column] *= np.float32(shrink)
+        else:
+            for slot in range(SLOTS):
+                c.weight[row, slot] *= np.float32(shrink)
+        if c.count[row] > 0.0:
+            c.count[row] *= shrink
+            _note_count(c, row)
+    c.scale[0] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def pull(c: Cooccurrence, source: int, lag: int, age: float) -> float:
+    """Factor that history item `source` at `lag` and `age` (seconds) puts on its partners."""
+    p = c.parameters
+    if lag >= int(p[SCORE_LENGTH]) or c.count[source] <= 0.0:
+        return 0.0
+    time = p[FLOOR] + 1.0 / (1.0 + max(age, 0.0) / p[SCORE_TAU])
+    return math.pow(p[SCORE_DECAY], lag) * time * c.source_norm[source]
+
+
+@njit(cache=True, nogil=True)
+def between(c: Cooccurrence, source: int, target: int) -> float:
+    """W[source, target]."""
+    if c.partner.shape[0] == 0:
+        return c.dense[source, target]
+    for slot in range(SLOTS):
+        if c.partner[source, slot] == target + 1:
+            return c.weight[source, slot]
+    return 0.0
+
+
+@njit(cache=True, nogil=True)
+def score(
+    c: Cooccurrence,
+    history: NDArray[np.int32],
+    ages: NDArray[np.float64],
+    length: int,
+    out: NDArray[np.float32],
+    items: int,
+) -> None:
+    """Score all `items` (float32[items]) for a history, the best one 1."""
+    for row in range(items):
+        out[row] = 0.0
+    for lag in range(length):
+        source = history[lag]
+        if source < 0:
+            continue
+        factor = np.float32(pull(c, source, lag, ages[lag]))
+        if factor == 0.0:
+            continue
+        if c.partner.shape[0] == 0:
+            weights = c.dense[source]
+            for row in range(items):
+                out[row] += factor * weights[row]
+        else:
+            for slot in range(SLOTS):
+                there = c.partner[source, slot]
+                if there == 0:
+                    break
+                if there <= items:
+                    out[there - 1] += factor * c.weight[source, slot]
+    most = np.float32(0.0)
+    for row in range(items):
+        if out[row] > 0.0:
+            out[row] *= np.float32(c.target_norm[row])
+            most = max(most, out[row])
+    if most > 0.0:
+        for row in range(items):
+            out[row] /= most

@@ -1,0 +1,199 @@
+"""Bag-of-history embeddings, a two-tower model learning online.
+
+The user is the normalised, decayed sum of the input vectors of their history; an item
+scores `x·out[c] + bias[c]`. Logistic loss against sampled negatives, AdaGrad per row
+(Duchi et al., 2011). A user's embedding is therefore a function of history and tables.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.settings import Embeddings as Settings
+from models.tables import Arena
+
+# A row whose norm grows past this has stopped meaning anything; it is scaled back.
+_NORM_LIMIT: Final = 5.0
+_LENGTH, _DECAY, _RATE, _NEGATIVES = range(4)
+
+
+class Embeddings(NamedTuple):
+    """View: `inward` and `outward` are float32[items, dims], `bias` float32[items]."""
+
+    inward: NDArray[np.float32]
+    outward: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    inward_square: NDArray[np.float32]  # AdaGrad's accumulators, a row each
+    outward_square: NDArray[np.float32]
+    bias_square: NDArray[np.float32]
+    parameters: NDArray[np.float64]
+
+
+def declare(arena: Arena, settings: Settings) -> None:
+    arena.add("embeddings.inward", np.float32, "items", settings.dims)
+    arena.add("embeddings.outward", np.float32, "items", settings.dims)
+    for column in ("bias", "inward_square", "outward_square", "bias_square"):
+        arena.add(f"embeddings.{column}", np.float32, "items")
+
+
+def view(arena: Arena, settings: Settings) -> Embeddings:
+    columns = ("inward", "outward", "bias", "inward_square", "outward_square", "bias_square")
+    parameters = np.array(
+        [settings.length, settings.decay, settings.learning_rate, settings.negatives]
+    )
+    return Embeddings(*(arena[f"embeddings.{c}"] for c in columns), parameters)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mix(x: np.uint64) -> np.uint64:
+    """splitmix64's finaliser: a counter in, 64 random-looking bits out."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def start(e: Embeddings, item: int, key: np.uint64) -> None:
+    """Give a new item its first vectors, drawn by its key alone (uniform, norm about 0.5)."""
+    dims = e.inward.shape[1]
+    spread = 2.0 / math.sqrt(dims)
+    for d in range(dims):
+        bits = mix(key + np.uint64(d) * np.uint64(0xD1B54A32D192ED03))
+        unit = (bits >> np.uint64(11)) * 2.0**-53
+        e.inward[item, d] = np.float32((unit - 0.5) * spread)
+
+
+@njit(cache=True, nogil=True)
+def user(
+    e: Embeddings, history: NDArray[np.int32], length: int, out: NDArray[np.float32]
+) -> float:
+    """Write the user's embedding (float32[dims], norm 1, or zeros); return the raw norm."""
+    dims = e.inward.shape[1]
+    out[:dims] = 0.0
+    factor = np.float32(1.0)
+    for lag in range(min(int(e.parameters[_LENGTH]), length)):
+        item = history[lag]
+        if item >= 0:
+            for d in range(dims):
+                out[d] += factor * e.inward[item, d]
+        factor *= np.float32(e.parameters[_DECAY])
+    norm = math.sqrt(dot(out, out, dims))
+    if norm > 1e-9:
+        inverse = np.float32(1.0 / norm)
+        for d in range(dims):
+            out[d] *= inverse
+    return norm
+
+
+@njit(cache=True, nogil=True)
+def dot(a: NDArray[np.float32], b: NDArray[np.float32], dims: int) -> float:
+    """Inner product in one fixed order, eight lanes wide (dims is a multiple of 8)."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0.0)
+    for d in range(0, dims, 8):
+        s0 += a[d] * b[d]
+        s1 += a[d + 1] * b[d + 1]
+        s2 += a[d + 2] * b[d + 2]
+        s3 += a[d + 3] * b[d + 3]
+        s4 += a[d + 4] * b[d + 4]
+        s5 += a[d + 5] * b[d + 5]
+        s6 += a[d + 6] * b[d + 6]
+        s7 += a[d + 7] * b[d + 7]
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+
+
+@njit(cache=True, nogil=True)
+def score(e: Embeddings, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
+    """Score all `items` (float32[items]) as probabilities, the best one 1."""
+    dims = e.inward.shape[1]
+    most = np.float32(-1e30)
+    for row in range(items):
+        out[row] = np.float32(dot(x, e.outward[row], dims)) + e.bias[row]
+        most = max(most, out[row])
+    for row in range(items):
+        out[row] = np.float32(math.exp(max(out[row] - most, np.float32(-30.0))))
+
+
+@njit(cache=True, nogil=True)
+def _pull(
+    e: Embeddings, x: NDArray[np.float32], gradient: NDArray[np.float32],
+    item: int, label: float, weight: float,
+) -> None:  # fmt: skip
+    dims = e.inward.shape[1]
+    logit = dot(x, e.outward[item], dims) + e.bias[item]
+    error = np.float32(weight * (label - 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))))
+    e.outward_square[item] += error * error / np.float32(dims)
+    rate = np.float32(e.parameters[_RATE] / math.sqrt(e.outward_square[item] + 1e-6)) * error
+    for d in range(dims):
+        gradient[d] += error * e.outward[item, d]
+        e.outward[item, d] += rate * x[d] * np.float32(0.125)
+    e.bias_square[item] += error * error
+    e.bias[item] += np.float32(0.1 * e.parameters[_RATE] / math.sqrt(e.bias_square[item] + 1e-6)) * error
+    _bound(e.outward[item], dims)
+
+
+@njit(cache=True, nogil=True)
+def _bound(row: NDArray[np.float32], dims: int) -> None:
+    square = dot(row, row, dims)
+    if square > _NORM_LIMIT * _NORM_LIMIT:
+        shrink = np.float32(_NORM_LIMIT / math.sqrt(square))
+        for d in range(dims):
+            row[d] *= shrink
+
+
+@njit(cache=True, nogil=True)
+def learn(
+    e: Embeddings,
+    item: int,
+    history: NDArray[np.int32],
+    length: int,
+    weight: float,
+    seed: np.uint64,
+    items: int,
+    x: NDArray[np.float32],
+    gradient: NDArray[np.float32],
+) -> None:
+    """One positive and the sampled negatives; `seed` (the event's key) draws the negatives."""
+    dims = e.inward.shape[1]
+    norm = user(e, history, length, x)
+    if norm <= 1e-9:
+        return
+    gradient[:dims] = 0.0
+    _pull(e, x, gradient, item, 1.0, weight)
+    for k in range(int(e.parameters[_NEGATIVES])):
+        other = int(mix(seed + np.uint64(k)) % np.uint64(items))
+        known = other == item
+        for lag in range(length):
+            known = known or history[lag] == other
+        if not known:
+            _pull(e, x, gradient, other, 0.0, weight)
+    _learn_history(e, history, length, x, gradient, norm)
+
+
+@njit(cache=True, nogil=True)
+def _learn_history(
+    e: Embeddings, history: NDArray[np.int32], length: int,
+    x: NDArray[np.float32], gradient: NDArray[np.float32], norm: float,
+) -> None:  # fmt: skip
+    dims = e.inward.shape[1]
+    # Through the normalisation: only the part of the gradient across x moves the bag.
+    along = np.float32(dot(gradient, x, dims))
+    inverse = np.float32(1.0 / max(norm, 0.1))
+    for d in range(dims):
+        gradient[d] = (gradient[d] - along * x[d]) * inverse
+    square = np.float32(dot(gradient, gradient, dims)) / np.float32(dims)
+    factor = np.float32(1.0)
+    for lag in range(min(int(e.parameters[_LENGTH]), length)):
+        other = history[lag]
+        if other >= 0:
+            e.inward_square[other] += factor * factor * square
+            rate = np.float32(e.parameters[_RATE] / math.sqrt(e.inward_square[other] + 1e-6)) * factor
+            for d in range(dims):
+                e.inward[other, d] += rate * gradient[d] * np.float32(0.125)
+            _bound(e.inward[other], dims)
+        factor *= np.float32(e.parameters[_DECAY])

@@ -1,0 +1,76 @@
+"""What the model learns from, as columns: one training example an event, and a user's past.
+
+`stream` fills these; nothing here knows where an event came from.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.settings import EventType
+
+#: Types of feedback one partition may know; a bit each in the masks of what was seen.
+TYPES: Final = 16
+#: History entries an example carries at most.
+HISTORY: Final = 64
+
+SCORED: Final = 1
+CAPPED: Final = 2
+
+
+class Past(NamedTuple):
+    """Users' pasts in compressed rows; entry i of row r is at `history_start[r] + i`, newest first."""
+
+    history_start: NDArray[np.int64]  # [rows + 1]
+    history_key: NDArray[np.uint64]
+    history_time: NDArray[np.float64]
+    history_type: NDArray[np.uint8]
+    history_value: NDArray[np.float64]  # NaN: none
+    seen_start: NDArray[np.int64]  # [rows + 1]
+    seen_key: NDArray[np.uint64]
+    seen_mask: NDArray[np.uint16]
+
+
+class Examples(NamedTuple):
+    """A batch of n examples in log order; every column has n elements."""
+
+    item_key: NDArray[np.uint64]
+    event_key: NDArray[np.uint64]
+    user_key: NDArray[np.uint64]
+    type: NDArray[np.uint8]
+    value: NDArray[np.float64]  # NaN: none
+    time: NDArray[np.float64]  # seconds, never later than receipt plus the tolerated future
+    flags: NDArray[np.uint8]
+    prior: NDArray[np.uint16]  # types this user has already given this item
+    past: Past
+
+
+class Types(NamedTuple):
+    """What a partition's type numbers mean under the settings."""
+
+    weight: NDArray[np.float64]  # [TYPES]
+    negative: NDArray[np.uint8]  # [TYPES]
+    negative_up_to: NDArray[np.float64]  # [TYPES], -inf: never by value
+    hides: NDArray[np.uint16]  # [1], mask
+
+
+def types_of(names: list[str], events: dict[str, EventType]) -> Types:
+    """Return the meaning of `names` (a partition's types, in their order).
+
+    A name the settings do not know weighs nothing and hides nothing.
+    """
+    weight, negative = np.zeros(TYPES), np.zeros(TYPES, np.uint8)
+    low, hides = np.full(TYPES, -np.inf), 0
+    for number, name in enumerate(names):
+        meaning = events.get(name)
+        if meaning is None:
+            continue
+        weight[number] = meaning.weight
+        negative[number] = meaning.sign == "negative"
+        if meaning.negative_up_to is not None:
+            low[number] = meaning.negative_up_to
+        hides |= int(meaning.hides) << number
+    return Types(weight, negative, low, np.array([hides], np.uint16))

@@ -1,0 +1,122 @@
+"""The learning kernel: for every example, score it first where it is marked, then learn."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models import cooccurrence, embeddings, popularity, ranker
+from models.cooccurrence import DENSE_ITEMS
+from models.examples import CAPPED, SCORED, TYPES, Examples, Types
+from models.index import find, insert
+from models.ranking import mask, rank, read_ages, read_past
+from models.state import Scratch, State
+
+#: Length of the list an example is scored against.
+LIST: Final = 20
+
+
+class Scores(NamedTuple):
+    """What scoring found, an element an example."""
+
+    place: NDArray[np.int32]  # 0-based place of the item in the list, LIST = a miss, -1 = not scored
+    list: NDArray[np.int32]  # [n, LIST] rows that were listed, -1 = shorter
+
+
+def no_scores(n: int) -> Scores:
+    return Scores(np.full(n, -1, np.int32), np.full((n, LIST), -1, np.int32))
+
+
+@njit(cache=True, nogil=True)
+def add_item(s: State, key: np.uint64) -> int:
+    """Meet an item: give it the next row. The tables must have room."""
+    row = s.used[0]
+    s.key[row] = key
+    s.born[row] = s.clock[0]
+    embeddings.start(s.embeddings, row, key)
+    insert(s.slots, key, row)
+    s.used[0] = row + 1
+    if s.forward.partner.shape[0] == 0:
+        s.used[1] = row + 1
+    return int(row)
+
+
+@njit(cache=True, nogil=True)
+def learn(
+    s: State, w: Scratch, examples: Examples, types: Types, start: int, out: Scores
+) -> int:
+    """Learn examples from `start` on, in order; return where it stopped.
+
+    It stops before an item for which the dense matrices have no place: the caller makes
+    them sparse and calls again, so that the switch happens at one place of the log.
+    """
+    for at in range(start, examples.item_key.shape[0]):
+        known = find(s.slots, s.key, examples.item_key[at])
+        full = s.forward.partner.shape[0] == 0 and s.used[0] >= DENSE_ITEMS
+        if known < 0 and full and not examples.flags[at] & CAPPED:
+            return at
+        if examples.flags[at] & SCORED and (examples.prior[at] == 0 or s.options[0]):
+            _score(s, w, examples, types, at, known, out)
+        _learn_one(s, w, examples, types, at, known)
+    return examples.item_key.shape[0]
+
+
+@njit(cache=True, nogil=True)
+def _score(
+    s: State, w: Scratch, examples: Examples, types: Types, at: int, target: int, out: Scores
+) -> None:
+    items, past = s.used[0], examples.past
+    length = read_past(s, w, past, at, types, items)
+    now = s.clock[0]
+    if length > 0:
+        now = max(now, past.history_time[past.history_start[at]])
+    read_ages(w, past, at, length, now)
+    mask(s, w, past, at, types, s.blocked, items)
+    count = rank(s, w, length, now, items)
+    out.place[at] = LIST
+    found = -1
+    for place in range(count):
+        row = w.candidates[w.order[place]]
+        if place < LIST:
+            out.list[at, place] = row
+        if row == target:
+            found = w.order[place]
+            if place < LIST:
+                out.place[at] = place
+    if found >= 0:
+        ranker.learn(s.ranker, w.features, w.plain, count, found, w.lesson)
+
+
+@njit(cache=True, nogil=True)
+def _learn_one(
+    s: State, w: Scratch, examples: Examples, types: Types, at: int, known: int
+) -> None:
+    time = examples.time[at]
+    if examples.flags[at] & CAPPED:
+        s.clock[0] = max(s.clock[0], time)
+        return
+    s.clock[0] = max(s.clock[0], time)
+    item = known if known >= 0 else add_item(s, examples.item_key[at])
+    items = s.used[0]
+    weight = types.weight[examples.type[at]]
+    if weight <= 0.0:
+        return
+    popularity.learn(s.popularity, item, weight, time, items)
+    # A pair weighs once a history entry: a stronger later type adds the difference only.
+    before = 0.0
+    for kind in range(TYPES):
+        if (examples.prior[at] >> kind) & 1:
+            before = max(before, types.weight[kind])
+    if weight <= before:
+        return
+    length = read_past(s, w, examples.past, at, types, items)
+    read_ages(w, examples.past, at, length, time)
+    for horizon in (s.fast, s.slow, s.forward):
+        cooccurrence.learn(horizon, item, w.history, w.ages, length, weight - before, items)
+    embeddings.learn(
+        s.embeddings, item, w.history, length, min(weight - before, 1.0),
+        examples.event_key[at], items, w.x, w.gradient,
+    )  # fmt: skip

@@ -1,0 +1,269 @@
+"""The model: learn from examples, recommend for a past. Nothing else is public."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models import content, cooccurrence, state
+from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
+from models.examples import CAPPED, Examples, Types, types_of
+from models.index import find, fingerprint
+from models.learning import Scores, add_item, learn, no_scores
+from models.ratings import Ratings
+from models.settings import LearningSettings
+from models.tables import Arena, Array
+
+#: Numbers change only with this: states of two versions are not compared, they are rebuilt.
+LEARNING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a batch taught: the scores of its marked examples, and ratings foretold before learned."""
+
+    scores: Scores
+    ratings: list[tuple[int, float, float]]  # (example, given, foretold)
+
+
+class Model:
+    """The item side of the recommender; one writer learns, any number of threads read."""
+
+    def __init__(self, settings: LearningSettings, seed: int = 1) -> None:
+        self.seed = seed
+        self._threads = threading.local()
+        self._start(settings)
+
+    def _start(self, settings: LearningSettings) -> None:
+        self.settings = settings
+        self.version = 0
+        self.arena = Arena("items", "dense")
+        state.declare(self.arena, settings)
+        self._ids = self.arena.add_blobs("items.id")
+        self._documents = self.arena.add_blobs("items.document")
+        self.ratings = Ratings(settings.ratings, self.seed)
+        self._categories: dict[str, set[int]] = {}
+        self._make_room(1)
+
+    # What is written: by the learner alone, in the order of the log.
+
+    def learn(self, examples: Examples, item_ids: Sequence[str], types: list[str]) -> Learned:
+        """Learn a batch in order; `item_ids` are the ids behind `examples.item_key`.
+
+        `types` names the partition's type numbers. The state after a batch does not depend
+        on how the log was cut into batches.
+        """
+        meaning = types_of(types, self.settings.events)
+        scores = no_scores(len(item_ids))
+        done = 0
+        while done < len(item_ids):
+            self._make_room(self.items + len(item_ids))
+            before = self.items
+            stopped = learn(self._state, self._scratch(), examples, meaning, done, scores)
+            self._name_new(before, examples, item_ids, done, stopped)
+            if stopped < len(item_ids):
+                self._go_sparse()
+            done = stopped
+        self.version += 1
+        return Learned(scores, self._learn_ratings(examples, types))
+
+    def _name_new(
+        self, before: int, examples: Examples, item_ids: Sequence[str], start: int, stop: int
+    ) -> None:
+        new = {int(key): row for row, key in enumerate(self.arena["items.key"][before : self.items])}
+        if not new:
+            return
+        self._ids.extend([b""] * len(new))
+        self._documents.extend([b""] * len(new))
+        for at in range(start, stop):
+            row = new.get(int(examples.item_key[at]))
+            if row is not None:
+                self._ids[before + row] = item_ids[at].encode()
+
+    def _learn_ratings(
+        self, examples: Examples, types: list[str]
+    ) -> list[tuple[int, float, float]]:
+        if "rating" not in types:
+            return []
+        rated = (examples.type == types.index("rating")) & ((examples.flags & CAPPED) == 0)
+        told = []
+        for at in np.flatnonzero(rated).tolist():
+            user, item = int(examples.user_key[at]), int(examples.item_key[at])
+            given = float(examples.value[at])
+            told.append((at, given, self.ratings.predict_one(user, item)))
+            self.ratings.learn_one(user, item, given)
+        return told
+
+    def put_item(self, item: Mapping[str, Any], time: float) -> None:
+        """Take a catalogue record in at `time`; `available: false` or `deleted` blocks it."""
+        self._move_clock(time)
+        row = self._row_or_new(item["item_id"])
+        self._unlist_categories(row)
+        self.arena["items.blocked"][row] = not item.get("available", True) or bool(
+            item.get("deleted")
+        )
+        self._documents[row] = b"" if item.get("deleted") else msgspec.json.encode(item)
+        if not item.get("deleted"):
+            content.describe(self.arena, row, item)
+            self._list_categories(row, item)
+        self.version += 1
+
+    def apply_settings(self, settings: LearningSettings) -> None:
+        """Go on under other settings; shapes that follow from them must stay as they are."""
+        self.settings = settings
+        self._refresh()
+        self.version += 1
+
+    def _move_clock(self, time: float) -> None:
+        clock = self.arena["clock"]
+        clock[0] = max(clock[0], time)
+
+    def _row_or_new(self, item_id: str) -> int:
+        key = np.uint64(self.key_of(item_id))
+        row = find(self._state.slots, self._state.key, key)
+        if row >= 0:
+            return int(row)
+        if self.items >= cooccurrence.DENSE_ITEMS and self._dense:
+            self._go_sparse()
+        self._make_room(self.items + 1)
+        self._ids.append(item_id.encode())
+        self._documents.append(b"")
+        return int(add_item(self._state, key))
+
+    # What is read: from any thread.
+
+    @property
+    def items(self) -> int:
+        return self.arena.count("items")
+
+    @property
+    def clock(self) -> float:
+        """The model clock, seconds since the epoch: the newest time the log has told."""
+        return float(self.arena["clock"][0])
+
+    def key_of(self, text: str) -> int:
+        return fingerprint(text, self.seed.to_bytes(8, "little"))
+
+    def id_of(self, row: int) -> str:
+        return self._ids[row].decode()
+
+    def row_of(self, key: int) -> int:
+        """Row of an item's key, -1 if it was never met."""
+        s = self._state
+        return int(find(s.slots, s.key, np.uint64(key)))
+
+    def document(self, row: int) -> dict[str, Any] | None:
+        """The catalogue's fields of an item, None where it was never put or was deleted."""
+        raw = self._documents[row]
+        return msgspec.json.decode(raw) if raw else None
+
+    def recommend(self, asked: Asked) -> list[Listed]:
+        """Rank for a past; the list is what `evaluate` ranks after the same log."""
+        return listed(self._state, self._scratch(), asked, self._allowed(asked), self.settings)
+
+    def similar(self, item_id: str, k: int) -> list[Listed]:
+        """Items like this one, by behaviour and content; for an unknown id an empty list."""
+        row = self.row_of(self.key_of(item_id))
+        return similar_to(self._state, self._scratch(), row, k) if row >= 0 else []
+
+    def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
+        """The k items with the most recent attention, less what `asked` leaves out."""
+        blocked = self._allowed(asked) if asked else self._state.blocked
+        return trending_of(self._state, asked, blocked, k, self.settings)
+
+    def embedding(self, asked: Asked) -> NDArray[np.float32]:
+        """The user's embedding (float32[dims], norm 1 or zeros) for a past."""
+        return embedding_of(self._state, self._scratch(), asked, self.settings)
+
+    def _allowed(self, asked: Asked) -> NDArray[np.uint8]:
+        """Blocked items for one request (uint8[capacity]): the catalogue's, and the filters'."""
+        s = self._state
+        if not asked.category and not asked.exclude:
+            return s.blocked
+        blocked = s.blocked.copy()
+        if asked.category:
+            others = np.ones(blocked.shape[0], bool)
+            members = list(self._categories.get(asked.category, ()))
+            others[[row for row in members if row < len(others)]] = False
+            blocked[others] = 1
+        for item_id in asked.exclude:
+            row = self.row_of(self.key_of(item_id))
+            if 0 <= row < blocked.shape[0]:
+                blocked[row] = 1
+        return blocked
+
+    # The state as a whole.
+
+    def digest(self) -> bytes:
+        """16 bytes over all that can change an answer."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(f"{LEARNING_VERSION}|{self.seed}|".encode())
+        digest.update(msgspec.json.encode(self.settings))
+        digest.update(self.arena.digest())
+        digest.update(self.ratings.digest())
+        return digest.digest()
+
+    def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
+        """Tables and objects of a snapshot; copies, so that learning may go on."""
+        objects = {
+            "settings": msgspec.json.encode(self.settings),
+            "ratings": self.ratings.dump(),
+            "sparse": b"" if self._dense else b"1",
+        }
+        return self.arena.dump(), objects
+
+    def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
+        """Become what was dumped. Raises StateMismatch when the tables do not fit."""
+        self._start(msgspec.json.decode(objects["settings"], type=LearningSettings))
+        if objects["sparse"]:
+            for name in state.HORIZONS:
+                cooccurrence.make_sparse(self.arena, name)
+        self.arena.load(tables)
+        self.ratings.load(objects["ratings"])
+        for row in range(self.items):
+            self._list_categories(row, self.document(row) or {})
+        self._refresh()
+
+    @property
+    def _dense(self) -> bool:
+        return self.arena["cooccurrence.fast.partner"].shape[0] == 0
+
+    def _go_sparse(self) -> None:
+        for name in state.HORIZONS:
+            cooccurrence.go_sparse(self.arena, name)
+        self.arena.used[1] = 0
+        self._refresh()
+
+    def _make_room(self, items: int) -> None:
+        grown = self.arena.reserve("items", items)
+        if self._dense:
+            grown |= self.arena.reserve("dense", min(items, cooccurrence.DENSE_ITEMS))
+        if grown:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Swap the view readers hold; they keep the old arrays until their call is over."""
+        self._state = state.view(self.arena, self.settings, state.item_index(self.arena))
+
+    def _scratch(self) -> state.Scratch:
+        capacity = self.arena.capacity("items")
+        mine: state.Scratch | None = getattr(self._threads, "scratch", None)
+        if mine is None or mine.masked.shape[0] < capacity:
+            mine = state.scratch(capacity, 128)
+            self._threads.scratch = mine
+        return mine
+
+    def _list_categories(self, row: int, item: Mapping[str, Any]) -> None:
+        for category in item.get("categories") or ():
+            self._categories.setdefault(category, set()).add(row)
+
+    def _unlist_categories(self, row: int) -> None:
+        for category in (self.document(row) or {}).get("categories") or ():
+            self._categories.get(category, set()).discard(row)

@@ -1,0 +1,202 @@
+"""From a user's past to a ranked list: mask, sources, candidates, features, order.
+
+Serving, evaluation and the ranker's own lessons all go through `rank`; there is no other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models import content, cooccurrence, embeddings, features, popularity, ranker
+from models.examples import HISTORY, Past, Types
+from models.features import SOURCES
+from models.index import find
+from models.state import CANDIDATES, LISTED, Scratch, State
+
+_SOURCES: Final = len(SOURCES)
+# Items nobody has touched yet that every list considers, newest first, and how far back
+# they are looked for; without them a new item of a new category would never be met.
+_UNTOUCHED: Final = 10
+_LOOK_BACK: Final = 100
+# Below this many candidates, whatever else is in the catalogue fills up: k may be 100.
+_ENOUGH: Final = 120
+
+
+@njit(cache=True, nogil=True)
+def read_past(s: State, w: Scratch, past: Past, row: int, types: Types, items: int) -> int:
+    """Resolve the history of `row` into scratch; return its length."""
+    start = past.history_start[row]
+    length = min(past.history_start[row + 1] - start, HISTORY)
+    for lag in range(length):
+        at = start + lag
+        found = find(s.slots, s.key, past.history_key[at])
+        w.history[lag] = found if found < items else -1
+        kind = past.history_type[at]
+        low = past.history_value[at] <= types.negative_up_to[kind]  # never so for NaN
+        w.disliked[lag] = 1 if low or types.negative[kind] else 0
+    return length
+
+
+@njit(cache=True, nogil=True)
+def read_ages(w: Scratch, past: Past, row: int, length: int, now: float) -> None:
+    start = past.history_start[row]
+    for lag in range(length):
+        w.ages[lag] = now - past.history_time[start + lag]
+
+
+@njit(cache=True, nogil=True)
+def mask(
+    s: State, w: Scratch, past: Past, row: int, types: Types,
+    blocked: NDArray[np.uint8], items: int,
+) -> None:  # fmt: skip
+    """Mark what must not be listed: blocked items, and what the user has seen."""
+    for at in range(items):
+        w.masked[at] = blocked[at]
+    if s.options[0]:
+        return
+    hides = types.hides[0]
+    for at in range(past.seen_start[row], past.seen_start[row + 1]):
+        if past.seen_mask[at] & hides:
+            found = find(s.slots, s.key, past.seen_key[at])
+            if 0 <= found < items:
+                w.masked[found] = 1
+
+
+@njit(cache=True, nogil=True)
+def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
+    """Rank for the past in scratch; `w.order` gets the candidates, best first. Return how many."""
+    _score_sources(s, w, length, items)
+    for source in range(_SOURCES):
+        _list_best(w, source, min(s.options[1], LISTED), items)
+    count = _gather(s, w, items)
+    _describe(s, w, count, length, now)
+    ranker.score(s.ranker, w.features, count, w.plain)
+    for at in range(count):
+        w.final[at] = w.plain[at]
+    _penalise(s, w, count, length)
+    _sort(w, count)
+    for at in range(count):
+        w.place[w.candidates[at]] = 0
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _score_sources(s: State, w: Scratch, length: int, items: int) -> None:
+    popularity.score(s.popularity.fast, w.scores[0], items)
+    popularity.score(s.popularity.slow, w.scores[1], items)
+    cooccurrence.score(s.fast, w.history, w.ages, length, w.scores[2], items)
+    cooccurrence.score(s.slow, w.history, w.ages, length, w.scores[3], items)
+    cooccurrence.score(s.forward, w.history, w.ages, length, w.scores[4], items)
+    if embeddings.user(s.embeddings, w.history, length, w.x) > 1e-9:
+        embeddings.score(s.embeddings, w.x, w.scores[5], items)
+    else:
+        w.scores[5, :items] = 0.0
+    if content.user(s.content, w.history, length, w.x):
+        content.score(s.content, w.x, w.scores[6], items)
+    else:
+        w.scores[6, :items] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _list_best(w: Scratch, source: int, most: int, items: int) -> None:
+    """List the best of a source, ties by row, as an insertion into a short sorted list."""
+    scores, listed, count = w.scores[source], w.listed[source], 0
+    for row in range(items):
+        score = scores[row]
+        if score <= 0.0 or w.masked[row]:
+            continue
+        if count == most:
+            if score <= scores[listed[count - 1]]:
+                continue
+            count -= 1
+        at = count
+        while at > 0 and scores[listed[at - 1]] < score:
+            listed[at] = listed[at - 1]
+            at -= 1
+        listed[at] = row
+        count += 1
+    w.listed_count[source] = count
+
+
+@njit(cache=True, nogil=True)
+def _take(w: Scratch, row: int, count: int) -> int:
+    if w.place[row] == 0 and count < CANDIDATES:
+        w.candidates[count] = row
+        count += 1
+        w.place[row] = count
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _gather(s: State, w: Scratch, items: int) -> int:
+    """Round-robin over the sources' lists, then untouched items, then whatever fills up."""
+    count = untouched = 0
+    for row in range(items - 1, max(items - 1 - _LOOK_BACK, -1), -1):
+        if untouched < _UNTOUCHED and s.popularity.total[row] == 0.0 and not w.masked[row]:
+            count = _take(w, row, count)
+            untouched += 1
+    for at in range(LISTED):
+        for source in range(_SOURCES):
+            if at < w.listed_count[source]:
+                count = _take(w, w.listed[source, at], count)
+    for row in range(items):
+        if count >= _ENOUGH:
+            break
+        if not w.masked[row]:
+            count = _take(w, row, count)
+    for source in range(_SOURCES):
+        for at in range(count):
+            w.ranks[source, at] = -1
+        for at in range(w.listed_count[source]):
+            place = w.place[w.listed[source, at]]
+            if place > 0:
+                w.ranks[source, place - 1] = at
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _describe(s: State, w: Scratch, count: int, length: int, now: float) -> None:
+    p = s.popularity
+    for at in range(count):
+        row, out = w.candidates[at], w.features[at]
+        for source in range(_SOURCES):
+            features.of_source(w.scores[source, row], w.ranks[source, at], out, source)
+        features.of_item(p.total[row], now - s.born[row], now - p.last[row], 0.0, out)
+    own = 1.0
+    for lag in range(length):
+        if w.history[lag] >= 0 and w.place[w.history[lag]] > 0:
+            w.features[w.place[w.history[lag]] - 1, 3 * _SOURCES + 3] = own
+        own *= 0.9
+
+
+@njit(cache=True, nogil=True)
+def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
+    """Push down what is like an item the user disliked: by content and by embedding."""
+    c, e = s.content.vectors, s.embeddings.inward
+    for lag in range(length):
+        disliked = w.history[lag]
+        if disliked < 0 or not w.disliked[lag]:
+            continue
+        norm = embeddings.dot(e[disliked], e[disliked], e.shape[1])
+        for at in range(count):
+            row = w.candidates[at]
+            like = max(embeddings.dot(c[disliked], c[row], c.shape[1]), 0.0)
+            both = norm * embeddings.dot(e[row], e[row], e.shape[1])
+            if both > 0.0:
+                near = embeddings.dot(e[disliked], e[row], e.shape[1])
+                like += max(near / np.sqrt(both), 0.0)
+            w.final[at] -= s.ranker.parameters[1] * 0.5 * like * 0.9**lag
+
+
+@njit(cache=True, nogil=True)
+def _sort(w: Scratch, count: int) -> None:
+    keys = np.empty(count, np.float64)
+    for at in range(count):
+        keys[at] = -w.final[at]
+    order = np.argsort(keys, kind="mergesort")
+    for at in range(count):
+        w.order[at] = order[at]

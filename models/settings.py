@@ -1,0 +1,129 @@
+"""What the learning depends on, typed and frozen. It enters a model by the log alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Positive = Annotated[float, Meta(gt=0, le=1e12)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Weight = Annotated[float, Meta(ge=0, le=100)]
+Length = Annotated[int, Meta(ge=1, le=64)]
+
+
+class EventType(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a type of feedback means. Zero weight: kept in the history, no lesson for the crowd."""
+
+    weight: Weight = 1.0
+    sign: Literal["positive", "neutral", "negative"] = "positive"
+    hides: bool = True
+    negative_up_to: float | None = None  # a value at or below it makes the event negative
+
+
+def default_events() -> dict[str, EventType]:
+    return {
+        "view": EventType(weight=1.0),
+        "click": EventType(weight=1.0),
+        "like": EventType(weight=2.0),
+        "add_to_cart": EventType(weight=2.0),
+        "purchase": EventType(weight=3.0),
+        "rating": EventType(weight=1.0, negative_up_to=2.0),
+        "comment": EventType(weight=1.0, sign="neutral"),
+        "dislike": EventType(weight=1.0, sign="negative"),
+    }
+
+
+class Cooccurrence(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One horizon of time-aware co-occurrence; the letters are those of its formula.
+
+    `length`/`decay` bound and weigh the history an event is paired with, `score_length`/
+    `score_decay` the history a list is made from; `back` is the share of the reverse pair;
+    `alpha`/`beta` normalise by the popularity of the history item and of the candidate;
+    `half_life` is in events, `tau`/`score_tau` in seconds.
+    """
+
+    length: Length
+    decay: Share
+    score_length: Length
+    score_decay: Share
+    alpha: Share
+    beta: Share
+    back: Share
+    half_life: Positive
+    tau: Positive = 300.0
+    score_tau: Positive = 60.0
+    floor: Share = 0.02
+
+
+def default_cooccurrence() -> dict[str, Cooccurrence]:
+    return {
+        "fast": Cooccurrence(
+            length=20, decay=0.9, score_length=50, score_decay=0.95,
+            alpha=0.5, beta=0.4, back=0.6, half_life=50_000,
+        ),
+        "slow": Cooccurrence(
+            length=64, decay=0.9, score_length=20, score_decay=0.98,
+            alpha=0.7, beta=0.3, back=0.6, half_life=100_000, tau=3600, score_tau=20, floor=0.1,
+        ),
+        "forward": Cooccurrence(
+            length=5, decay=0.7, score_length=5, score_decay=0.7,
+            alpha=0.7, beta=0.2, back=0.1, half_life=50_000,
+        ),
+    }  # fmt: skip
+
+
+class Popularity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Half-lives in events, for the ranker's two sources; trending's is in seconds."""
+
+    fast_half_life: Positive = 1_000
+    slow_half_life: Positive = 10_000
+    trending_half_life_s: Positive = 7 * 86_400
+
+
+class Embeddings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bag-of-history two-tower: vectors of `dims`, trained with `negatives` drawn per event."""
+
+    dims: Literal[16, 32, 48, 64, 96, 128] = 64
+    negatives: Annotated[int, Meta(ge=1, le=200)] = 40
+    length: Length = 20
+    decay: Share = 0.9
+    learning_rate: Positive = 0.1
+
+
+class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Hashed tokens of the catalogue's text, projected to `dims` by fixed random signs."""
+
+    dims: Literal[32, 64, 96, 128] = 64
+    length: Length = 20
+    decay: Share = 0.9
+
+
+class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The online blend of the sources; `dislike_penalty` is in units of its score."""
+
+    learning_rate: Share = 0.03
+    candidates_per_source: Annotated[int, Meta(ge=10, le=100)] = 60
+    dislike_penalty: Weight = 1.0
+
+
+class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """River's `BiasedMF`, by its own parameter names."""
+
+    n_factors: Annotated[int, Meta(ge=1, le=64)] = 10
+    bias_learning_rate: Positive = 0.025
+    latent_learning_rate: Positive = 0.05
+    l2: Share = 0.0
+
+
+class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole learning configuration, as the log's `setting` records carry it."""
+
+    repeats: bool = False  # a shop may recommend again what a user has seen; a film site may not
+    events: dict[str, EventType] = field(default_factory=default_events)
+    popularity: Popularity = field(default_factory=Popularity)
+    cooccurrence: dict[str, Cooccurrence] = field(default_factory=default_cooccurrence)
+    embeddings: Embeddings = field(default_factory=Embeddings)
+    content: Content = field(default_factory=Content)
+    ranker: Ranker = field(default_factory=Ranker)
+    ratings: Ratings = field(default_factory=Ratings)

@@ -1,0 +1,121 @@
+"""The model's tables as kernels see them, and the scratch memory a thread ranks in."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import content, cooccurrence, embeddings, popularity, ranker
+from models.examples import HISTORY
+from models.features import NAMES, SOURCES
+from models.index import Slots, build
+from models.settings import LearningSettings
+from models.tables import Arena
+
+#: Candidates a list is chosen from, at most.
+CANDIDATES: Final = 200
+#: Entries a source may list, at most (`ranker.candidates_per_source` is bounded by it).
+LISTED: Final = 100
+
+HORIZONS: Final = ("fast", "slow", "forward")
+
+
+class State(NamedTuple):
+    """Everything learning reads and writes; arrays have spare capacity, `used[0]` items count."""
+
+    used: NDArray[np.int64]
+    slots: Slots
+    key: NDArray[np.uint64]
+    born: NDArray[np.float64]  # model clock when the item was first met, seconds
+    blocked: NDArray[np.uint8]  # 1: in no list
+    clock: NDArray[np.float64]  # [1] the model clock, seconds
+    popularity: popularity.Popularity
+    fast: cooccurrence.Cooccurrence
+    slow: cooccurrence.Cooccurrence
+    forward: cooccurrence.Cooccurrence
+    embeddings: embeddings.Embeddings
+    content: content.Content
+    ranker: ranker.Ranker
+    options: NDArray[np.int64]  # [repeats, candidates per source]
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread; nothing in it outlives a call."""
+
+    scores: NDArray[np.float32]  # [sources, items]
+    masked: NDArray[np.uint8]  # [items]
+    place: NDArray[np.int32]  # [items] place among the candidates + 1, 0 = none
+    history: NDArray[np.int32]  # [HISTORY] rows, newest first, -1 = unknown
+    ages: NDArray[np.float64]  # [HISTORY] seconds
+    disliked: NDArray[np.uint8]  # [HISTORY]
+    x: NDArray[np.float32]
+    gradient: NDArray[np.float32]
+    listed: NDArray[np.int32]  # [sources, LISTED]
+    listed_count: NDArray[np.int64]  # [sources]
+    candidates: NDArray[np.int32]
+    ranks: NDArray[np.int32]  # [sources, CANDIDATES]
+    features: NDArray[np.float32]  # [CANDIDATES, features]
+    plain: NDArray[np.float64]  # [CANDIDATES] the ranker's score
+    final: NDArray[np.float64]  # [CANDIDATES] less what the user dislikes
+    order: NDArray[np.int32]  # [CANDIDATES] best first
+    lesson: NDArray[np.float64]  # [features]
+
+
+def declare(arena: Arena, settings: LearningSettings) -> None:
+    """Declare every table of the model; the order is part of the snapshot format."""
+    arena.add("items.key", np.uint64, "items")
+    arena.add("items.born", np.float64, "items")
+    arena.add("items.blocked", np.uint8, "items")
+    arena.add("clock", np.float64, 1)
+    popularity.declare(arena)
+    for name in HORIZONS:
+        cooccurrence.declare(arena, name)
+    embeddings.declare(arena, settings.embeddings)
+    content.declare(arena, settings.content)
+    ranker.declare(arena)
+
+
+def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
+    return State(
+        arena.used,
+        slots,
+        arena["items.key"],
+        arena["items.born"],
+        arena["items.blocked"],
+        arena["clock"],
+        popularity.view(arena, settings.popularity),
+        *(cooccurrence.view(arena, name, settings.cooccurrence[name]) for name in HORIZONS),
+        embeddings.view(arena, settings.embeddings),
+        content.view(arena, settings.content),
+        ranker.view(arena, settings.ranker),
+        np.array([settings.repeats, settings.ranker.candidates_per_source], np.int64),
+    )
+
+
+def item_index(arena: Arena) -> Slots:
+    return build(arena["items.key"], arena.count("items"), arena.capacity("items"))
+
+
+def scratch(items: int, dims: int) -> Scratch:
+    """Return scratch for a capacity of `items` rows and vectors of up to `dims`."""
+    return Scratch(
+        scores=np.zeros((len(SOURCES), items), np.float32),
+        masked=np.zeros(items, np.uint8),
+        place=np.zeros(items, np.int32),
+        history=np.full(HISTORY, -1, np.int32),
+        ages=np.zeros(HISTORY),
+        disliked=np.zeros(HISTORY, np.uint8),
+        x=np.zeros(dims, np.float32),
+        gradient=np.zeros(dims, np.float32),
+        listed=np.zeros((len(SOURCES), LISTED), np.int32),
+        listed_count=np.zeros(len(SOURCES), np.int64),
+        candidates=np.zeros(CANDIDATES, np.int32),
+        ranks=np.zeros((len(SOURCES), CANDIDATES), np.int32),
+        features=np.zeros((CANDIDATES, len(NAMES)), np.float32),
+        plain=np.zeros(CANDIDATES),
+        final=np.zeros(CANDIDATES),
+        order=np.zeros(CANDIDATES, np.int32),
+        lesson=np.zeros(len(NAMES)),
+    )

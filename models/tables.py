@@ -1,0 +1,180 @@
+"""The arena: every array that learning writes lives here under a name.
+
+That alone gives snapshots, the state hash and the memory account. No learning here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from models.errors import StateMismatch
+
+Array = NDArray[Any]
+
+# Rows of a fresh table. Zero would make every first event grow every table; a huge start
+# would cost an empty system memory.
+FIRST_CAPACITY: Final = 64
+
+
+class Table:
+    """One named array. An axis is the name of an extent (it grows) or a fixed length."""
+
+    def __init__(self, name: str, dtype: DTypeLike, axes: tuple[str | int, ...], fill: float) -> None:
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self.axes = axes
+        self.fill = fill
+        self.array: Array = np.empty(0)
+
+
+class Arena:
+    """Typed tables over shared, growing extents.
+
+    `used` (int64, one element an extent) is the truth about how many rows count; kernels
+    raise it in place. Capacity is a matter of speed only: it is neither hashed nor stored.
+
+    >>> arena = Arena("items")
+    >>> arena.add("popularity", np.float32, "items")
+    >>> _ = arena.reserve("items", 3)
+    >>> arena.used[0] = 3
+    >>> arena["popularity"][2] = 1.5
+    >>> [(name, used.tolist()) for name, used in arena.content()][1]
+    ('popularity', [0.0, 0.0, 1.5])
+    """
+
+    def __init__(self, *extents: str) -> None:
+        self._extents = {name: index for index, name in enumerate(extents)}
+        self._capacity = dict.fromkeys(extents, 0)
+        self._tables: dict[str, Table] = {}
+        self._blobs: dict[str, list[bytes]] = {}
+        self.used: NDArray[np.int64] = np.zeros(len(extents), np.int64)
+        self.generation = 0
+
+    def add(self, name: str, dtype: DTypeLike, *axes: str | int, fill: float = 0) -> None:
+        """Declare a table; declaration order is the order of the hash and of the snapshot."""
+        table = Table(name, dtype, axes, fill)
+        table.array = self._allocate(table)
+        self._tables[name] = table
+
+    def add_blobs(self, name: str) -> list[bytes]:
+        """Declare a list of byte strings (ids, documents); the list itself is the table."""
+        return self._blobs.setdefault(name, [])
+
+    def __getitem__(self, name: str) -> Array:
+        return self._tables[name].array
+
+    def count(self, extent: str) -> int:
+        return int(self.used[self._extents[extent]])
+
+    def capacity(self, extent: str) -> int:
+        return self._capacity[extent]
+
+    def reserve(self, extent: str, rows: int, *, exact: bool = False) -> bool:
+        """Make room for `rows` rows in all; True when arrays were replaced (views are stale)."""
+        if rows <= self._capacity[extent]:
+            return False
+        self._resize(extent, rows if exact else _room_for(rows))
+        return True
+
+    def drop(self, name: str) -> None:
+        """Give a table's memory back: it keeps its place with no rows."""
+        table = self._tables[name]
+        table.axes = tuple(0 for _ in table.axes)
+        table.array = self._allocate(table)
+        self.generation += 1
+
+    def reshape(self, name: str, *axes: str | int) -> None:
+        """Give a table other axes, and all its elements the fill value."""
+        table = self._tables[name]
+        table.axes = axes
+        table.array = self._allocate(table)
+        self.generation += 1
+
+    def content(self) -> Iterator[tuple[str, Array]]:
+        """Yield (name, used part) of all that is state, in declaration order."""
+        yield "used", self.used
+        for table in self._tables.values():
+            yield table.name, table.array[self._used_part(table)]
+        for name, blobs in self._blobs.items():
+            yield f"{name}.bytes", np.frombuffer(b"".join(blobs), np.uint8)
+            yield f"{name}.lengths", np.array([len(blob) for blob in blobs], np.int64)
+
+    def digest(self) -> bytes:
+        """16 bytes over names, dtypes, shapes and contents; any changed element changes it."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, array in self.content():
+            digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        return digest.digest()
+
+    def nbytes(self) -> int:
+        """Bytes allocated, spare capacity included."""
+        arrays = sum(table.array.nbytes for table in self._tables.values())
+        return arrays + sum(len(b) + 33 for blobs in self._blobs.values() for b in blobs)
+
+    def dump(self) -> dict[str, Array]:
+        """Copies of all that is state; the caller may write them while learning goes on."""
+        return {name: np.array(array, order="C") for name, array in self.content()}
+
+    def load(self, dump: Mapping[str, Array]) -> None:
+        """Take over a dump of the same declaration.
+
+        Raises StateMismatch when a table is missing or has another type or shape.
+        """
+        for name in ("used", *self._tables):
+            if name not in dump:
+                raise StateMismatch(f"table {name} is missing from the dump")
+        if dump["used"].shape != self.used.shape:
+            raise StateMismatch("the dump counts other extents")
+        self.used[:] = dump["used"]
+        for extent in self._extents:
+            self.reserve(extent, self.count(extent))
+        for table in self._tables.values():
+            self._load_table(table, dump[table.name])
+        for name, blobs in self._blobs.items():
+            blobs[:] = _split(dump[f"{name}.bytes"], dump[f"{name}.lengths"])
+        self.generation += 1
+
+    def _load_table(self, table: Table, source: Array) -> None:
+        target = table.array[self._used_part(table)]
+        if source.dtype != table.dtype or source.shape != target.shape:
+            raise StateMismatch(
+                f"table {table.name} is {source.dtype}{source.shape} in the dump,"
+                f" {table.dtype}{target.shape} here"
+            )
+        target[...] = source
+
+    def _used_part(self, table: Table) -> tuple[slice, ...]:
+        return tuple(
+            slice(0, axis if isinstance(axis, int) else self.count(axis)) for axis in table.axes
+        )
+
+    def _allocate(self, table: Table) -> Array:
+        shape = tuple(a if isinstance(a, int) else self._capacity[a] for a in table.axes)
+        return np.full(shape, table.fill, table.dtype) if table.fill else np.zeros(shape, table.dtype)
+
+    def _resize(self, extent: str, capacity: int) -> None:
+        self._capacity[extent] = capacity
+        for table in self._tables.values():
+            if extent in table.axes:
+                old, table.array = table.array, self._allocate(table)
+                table.array[tuple(slice(0, size) for size in old.shape)] = old
+        self.generation += 1
+
+
+def _room_for(rows: int) -> int:
+    capacity = FIRST_CAPACITY
+    while capacity < rows:
+        capacity *= 2
+    return capacity
+
+
+def _split(data: Array, lengths: Array) -> list[bytes]:
+    ends = np.cumsum(lengths)
+    raw = data.tobytes()
+    return [raw[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]

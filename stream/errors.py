@@ -1,0 +1,49 @@
+"""What can go wrong while events move; errors carry the data a caller needs to react."""
+
+
+class StreamError(Exception):
+    """Base of all errors raised by `stream`."""
+
+
+class InvalidEvent(StreamError):
+    """A record cannot be learned. `field` names the place, `reason` the cause, without its value."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class LogUnavailable(StreamError):
+    """The log cannot take records now (disk full, broker away); nothing of the call was kept."""
+
+    def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class LogMismatch(StreamError):
+    """A snapshot belongs to another log, or the log lost records the snapshot has seen."""
+
+
+class SnapshotCorrupt(StreamError):
+    """A snapshot file fails its checksum or cannot be read; the previous one is used."""
+
+
+class ManifestMismatch(StreamError):
+    """Settings that are fixed for the life of a namespace differ from its manifest."""
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(
+            f"{', '.join(keys)} cannot change in a running namespace; "
+            "fill a new data folder with the new value instead"
+        )
+        self.keys = keys
+
+
+class FolderInUse(StreamError):
+    """Another process holds the data folder."""
+
+
+class SequenceGap(StreamError):
+    """An example's predecessor was never applied: something was lost between the stages."""

@@ -1,0 +1,77 @@
+"""What stage one emits: batches of training examples and control records, in log order.
+
+Every piece carries its position and `prev`, the one emitted before it from its partition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.examples import Examples, Past
+
+#: Before the first record of a partition.
+NOTHING = -1
+
+
+@dataclass(frozen=True)
+class ExampleBatch:
+    """Examples of consecutive log records; `positions` and `previous` are int64[n] offsets."""
+
+    examples: Examples
+    item_ids: list[str]
+    user_ids: list[str]
+    types: list[str]
+    positions: NDArray[np.int64]
+    previous: NDArray[np.int64]
+
+    def after(self, mark: int) -> ExampleBatch:
+        """The part above `mark`."""
+        start = int(np.searchsorted(self.positions, mark, side="right"))
+        if start == 0:
+            return self
+        e, p = self.examples, self.examples.past
+        past = Past(
+            p.history_start[start:], p.history_key, p.history_time, p.history_type,
+            p.history_value, p.seen_start[start:], p.seen_key, p.seen_mask,
+        )  # fmt: skip
+        columns = [column[start:] for column in e[:-1]]
+        return ExampleBatch(
+            Examples(*columns, past), self.item_ids[start:], self.user_ids[start:], self.types,
+            self.positions[start:], self.previous[start:],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Control:
+    """A record that stage one forwards unchanged: an item, a setting."""
+
+    kind: str
+    body: dict[str, Any]
+    time: float
+    position: int
+    previous: int
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record that cannot be learned, with its reason; once per position."""
+
+    partition: int
+    offset: int
+    reason: str
+    error: str
+    body: bytes
+    received_at: float
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """All that a batch of log records gives, in log order."""
+
+    pieces: list[ExampleBatch | Control]
+    dead: list[DeadLetter]
+    next_offset: int

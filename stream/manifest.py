@@ -1,0 +1,39 @@
+"""What is fixed for the life of a namespace: the first record of its log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, structs
+
+from stream.errors import ManifestMismatch
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What stage one depends on. Another value needs another namespace, filled anew.
+
+    `scoring` marks examples for scoring: all, or a sample of about `scoring_rate` a second.
+    The caps bound what one user can do to everybody's lists; they do not touch imports.
+    """
+
+    history: Annotated[int, Meta(ge=1, le=100)] = 100
+    seen: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    dedup_window: Annotated[int, Meta(ge=1024, le=2**24)] = 2**21
+    lateness_s: Annotated[float, Meta(gt=0)] = 30 * 86_400.0
+    future_s: Annotated[float, Meta(ge=0)] = 300.0
+    scoring: Literal["sample", "all"] = "sample"
+    scoring_rate: Annotated[float, Meta(gt=0)] = 400.0
+    user_events_per_minute: Annotated[int, Meta(ge=1)] = 20
+    pair_events_per_hour: Annotated[int, Meta(ge=1)] = 3
+    partitions: Annotated[int, Meta(ge=1, le=1)] = 1
+    seed: Annotated[int, Meta(ge=0, lt=2**63)] = 1
+
+    def require_same(self, wanted: Manifest) -> None:
+        """Raise ManifestMismatch naming every key that differs in `wanted`."""
+        differing = [
+            f"manifest.{name}"
+            for name in structs.asdict(self)
+            if getattr(self, name) != getattr(wanted, name)
+        ]
+        if differing:
+            raise ManifestMismatch(differing)

@@ -1,0 +1,60 @@
+"""Stage two: applies what stage one emits to the model, each piece exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from models.model import Learned, Model
+from models.settings import LearningSettings
+from stream.errors import SequenceGap
+from stream.examples import NOTHING, Control, ExampleBatch
+
+#: Called with every batch that was learned and what it taught.
+Watcher = Callable[[ExampleBatch, Learned], None]
+
+
+class ModelStage:
+    """A model and its marks: the position applied last, a partition each."""
+
+    def __init__(self, model: Model, marks: dict[int, int] | None = None) -> None:
+        self.model = model
+        self.marks = marks or {}
+
+    def apply(
+        self, partition: int, piece: ExampleBatch | Control, watch: Watcher | None = None
+    ) -> None:
+        """Apply a piece in order; what is at or below the mark was applied before and is dropped.
+
+        Raises SequenceGap when the piece does not follow the mark: something was lost on
+        the way, and going on would lose it for good.
+        """
+        mark = self.marks.get(partition, NOTHING)
+        if isinstance(piece, Control):
+            if piece.position > mark:
+                self._require(partition, mark, piece.previous)
+                self._control(piece)
+                self.marks[partition] = piece.position
+            return
+        fresh = piece.after(mark)
+        if not fresh.item_ids:
+            return
+        self._require(partition, mark, int(fresh.previous[0]))
+        learned = self.model.learn(fresh.examples, fresh.item_ids, fresh.types)
+        self.marks[partition] = int(fresh.positions[-1])
+        if watch is not None:
+            watch(fresh, learned)
+
+    def _require(self, partition: int, mark: int, previous: int) -> None:
+        if previous != mark:
+            raise SequenceGap(
+                f"partition {partition}: an example follows position {previous}, "
+                f"but {mark} was applied last; stage one must emit again from there"
+            )
+
+    def _control(self, piece: Control) -> None:
+        if piece.kind == "item":
+            self.model.put_item(piece.body, piece.time)
+        elif piece.kind == "setting":
+            self.model.apply_settings(msgspec.convert(piece.body["learning"], LearningSettings))

@@ -1,0 +1,343 @@
+"""Stage one: log records in, training examples out; owner of the users of a partition.
+
+Pure and deterministic: it reads nothing but its records, and stores facts, not meanings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from models.examples import HISTORY, TYPES, Examples, Past
+from models.index import build, find, fingerprint
+from models.tables import Arena, Array
+from stream import pool, recent
+from stream.errors import InvalidEvent
+from stream.events import CONTROL, Feedback, parse_feedback, parse_item, parse_user, time_of
+from stream.examples import NOTHING, Control, DeadLetter, Emitted, ExampleBatch
+from stream.manifest import Manifest
+from stream.profile_kernels import (
+    CLASSES, DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step,
+)  # fmt: skip
+from stream.records import LogRecord
+
+_REASONS: Final = {LATE: "late", FUTURE: "future"}
+#: Counts that `freshet state` shows.
+COUNTS: Final = ("applied", "duplicates", "capped", "dead_letters", "other")
+
+
+@dataclass(frozen=True)
+class UserRow:
+    """What serving knows of a user: one past, and what `GET /v1/users` shows."""
+
+    past: Past
+    types: list[str]
+    counts: dict[str, int]
+    last_time: float
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """One record after its checks, not yet applied."""
+
+    record: LogRecord
+    event: Feedback
+    time: float
+
+
+class Profiles:
+    """Profiles of the users of one partition, and the examples their events give."""
+
+    def __init__(self, manifest: Manifest, partition: int = 0) -> None:
+        self.manifest = manifest
+        self.partition = partition
+        self._seed = manifest.seed.to_bytes(8, "little")
+        self._lock = threading.Lock()
+        m = manifest
+        rate = float("inf") if m.scoring == "all" else m.scoring_rate
+        self._limits = Limits(
+            m.history, m.seen, float(m.lateness_s), float(m.future_s), rate,
+            m.user_events_per_minute, m.pair_events_per_hour,
+        )  # fmt: skip
+        self.arena = Arena("users", "histories", "seens", recent.EXTENT)
+        self._declare(self.arena)
+        self._types = self.arena.add_blobs("types")
+        self._ids = self.arena.add_blobs("users.id")
+        self._attributes: dict[str, bytes] = {}
+        self._window = recent.Window(self.arena, m.dedup_window)
+        self._make_room(1)
+
+    def _declare(self, arena: Arena) -> None:
+        arena.add("users.key", np.uint64, "users")
+        arena.add("users.counts", np.int32, "users", TYPES)
+        arena.add("users.last", np.float64, "users")
+        arena.add("users.minute", np.int64, "users", 2)
+        arena.add("users.history", np.int64, "users", 3)
+        arena.add("users.seen", np.int64, "users", 3)
+        for name, dtype in (
+            ("key", np.uint64), ("time", np.float64), ("value", np.float32),
+            ("hour", np.int32), ("type", np.uint8), ("count", np.uint8),
+        ):  # fmt: skip
+            arena.add(f"histories.{name}", dtype, "histories")
+        arena.add("histories.free", np.int64, pool.CLASSES)
+        arena.add("seens.key", np.uint64, "seens")
+        arena.add("seens.mask", np.uint16, "seens")
+        arena.add("seens.free", np.int64, pool.CLASSES)
+        arena.add("second", np.int64, 3)
+        arena.add("counts", np.int64, len(COUNTS))
+        arena.add("previous", np.int64, 1, fill=NOTHING)
+        recent.declare(arena)
+
+    # Written by the owner of the partition alone, in log order.
+
+    def step(self, records: Sequence[LogRecord]) -> Emitted:
+        """Apply consecutive log records; nothing that one of them holds can stop the next."""
+        pieces: list[ExampleBatch | Control] = []
+        dead: list[DeadLetter] = []
+        waiting: list[_Checked] = []
+        for record in records:
+            try:
+                checked = self._check(record)
+            except InvalidEvent as error:
+                dead.append(self._bury(record, error.field or "malformed", str(error)))
+                continue
+            if isinstance(checked, _Checked):
+                waiting.append(checked)
+                continue
+            pieces.extend(self._apply(waiting, dead))
+            waiting = []
+            if checked is not None:
+                pieces.append(checked)
+        pieces.extend(self._apply(waiting, dead))
+        self._count("dead_letters", len(dead))
+        return Emitted(pieces, dead, records[-1].offset + 1 if records else 0)
+
+    def _check(self, record: LogRecord) -> _Checked | Control | None:
+        kind = record.kind()
+        if kind not in CONTROL:
+            event = parse_feedback(record.body)
+            self._type_number(event.type)
+            return _Checked(record, event, time_of(event.timestamp, record.received_at))
+        if kind == "user":
+            user = parse_user(record.body)
+            with self._lock:
+                self._attributes[user.user_id] = msgspec.json.encode(user.attributes)
+        body = msgspec.to_builtins(parse_item(record.body)) if kind == "item" else record.json()
+        self._count("other", 1)
+        if kind in ("user", "manifest"):
+            return None
+        return Control(kind, body, record.received_at, record.offset, self._chain(record.offset))
+
+    def _type_number(self, name: str) -> int:
+        raw = name.encode()
+        if raw not in self._types:
+            if len(self._types) == TYPES:
+                raise InvalidEvent("type", f"is one too many: a partition knows {TYPES}")
+            self._types.append(raw)
+        return self._types.index(raw)
+
+    def _apply(self, waiting: list[_Checked], dead: list[DeadLetter]) -> Iterator[ExampleBatch]:
+        if not waiting:
+            return
+        n = len(waiting)
+        events = self._columns(waiting)
+        out = _room_for(n, self._seen_bound(events))
+        with self._lock:
+            self._make_room(n)
+            emitted = step(self._rows, self._window.view(n), self._limits, events, out)
+            self._name_new(waiting, out)
+        kept = []
+        for checked, status in zip(waiting, out.status.tolist(), strict=True):
+            if status == EXAMPLE:
+                kept.append(checked)
+            elif status in _REASONS:
+                reason = _REASONS[status]
+                dead.append(self._bury(checked.record, reason, f"timestamp: is too {reason}"))
+        self._count("duplicates", int((out.status == DUPLICATE).sum()))
+        self._count("applied", emitted)
+        self._count("capped", int((out.examples.flags[:emitted] & 2 > 0).sum()))
+        if emitted:
+            yield self._batch(kept, out.examples)
+
+    def _columns(self, waiting: list[_Checked]) -> Events:
+        return Events(
+            np.array([self.key_of(c.event.user_id) for c in waiting], np.uint64),
+            np.array([self.key_of(c.event.item_id) for c in waiting], np.uint64),
+            np.array([self.event_key(c) for c in waiting], np.uint64),
+            np.array([self._type_number(c.event.type) for c in waiting], np.uint8),
+            np.array([np.nan if c.event.value is None else c.event.value for c in waiting]),
+            np.array([c.time for c in waiting]),
+            np.array([c.record.received_at for c in waiting]),
+            np.array([c.record.imported for c in waiting], np.uint8),
+        )
+
+    def key_of(self, text: str) -> int:
+        return fingerprint(text, self._seed)
+
+    def event_key(self, checked: _Checked) -> int:
+        event = checked.event
+        event_id = event.event_id or f"@{self.partition}:{checked.record.offset}"
+        return identity(event.user_id, event_id, self._seed)
+
+    def _name_new(self, waiting: list[_Checked], out: Out) -> None:
+        for checked, status, row in zip(waiting, out.status, out.user_row, strict=True):
+            if status == EXAMPLE and row == len(self._ids):
+                self._ids.append(checked.event.user_id.encode())
+
+    def _batch(self, kept: list[_Checked], e: Examples) -> ExampleBatch:
+        n = len(kept)
+        positions = np.array([c.record.offset for c in kept], np.int64)
+        previous = np.empty(n, np.int64)
+        previous[0] = self.arena["previous"][0]
+        previous[1:] = positions[:-1]
+        self.arena["previous"][0] = positions[-1]
+        p = e.past
+        filled, seen = int(p.history_start[n]), int(p.seen_start[n])
+        past = Past(
+            p.history_start[: n + 1], p.history_key[:filled], p.history_time[:filled],
+            p.history_type[:filled], p.history_value[:filled],
+            p.seen_start[: n + 1], p.seen_key[:seen], p.seen_mask[:seen],
+        )  # fmt: skip
+        return ExampleBatch(
+            Examples(*(column[:n] for column in e[:-1]), past),
+            [c.event.item_id for c in kept], [c.event.user_id for c in kept], self.types,
+            positions, previous,
+        )  # fmt: skip
+
+    def _chain(self, position: int) -> int:
+        previous = int(self.arena["previous"][0])
+        self.arena["previous"][0] = position
+        return previous
+
+    def _bury(self, record: LogRecord, reason: str, error: str) -> DeadLetter:
+        return DeadLetter(
+            self.partition, record.offset, reason, error, record.body, record.received_at
+        )
+
+    def _count(self, name: str, more: int) -> None:
+        self.arena["counts"][COUNTS.index(name)] += more
+
+    # Read by others, beside the owner.
+
+    @property
+    def types(self) -> list[str]:
+        return [raw.decode() for raw in self._types]
+
+    @property
+    def users(self) -> int:
+        return self.arena.count("users")
+
+    def counts(self) -> dict[str, int]:
+        return dict(zip(COUNTS, self.arena["counts"].tolist(), strict=True))
+
+    def row(self, user_id: str) -> UserRow | None:
+        """A copy of the user's row, whole and of one moment; None for somebody unknown."""
+        key = np.uint64(self.key_of(user_id))
+        with self._lock:
+            r = self._rows
+            row = find(r.slots, r.key, key)
+            if row < 0:
+                return None
+            past = _past_of(r, int(row))
+            counts, last = r.counts[row].tolist(), float(r.last[row])
+        names = self.types
+        return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
+
+    def attributes(self, user_id: str) -> dict[str, Any]:
+        raw = self._attributes.get(user_id)
+        return msgspec.json.decode(raw) if raw else {}
+
+    def user_ids(self, limit: int) -> list[tuple[str, int]]:
+        """The most recently active users and their event counts."""
+        with self._lock:
+            order = np.argsort(-self._rows.last[: self.users], kind="stable")[:limit]
+            counts = self._rows.counts[order].sum(axis=1).tolist()
+        return [(self._ids[row].decode(), n) for row, n in zip(order.tolist(), counts, strict=True)]
+
+    # The state as a whole.
+
+    def digest(self) -> bytes:
+        digest = hashlib.blake2b(self.arena.digest(), digest_size=16)
+        digest.update(msgspec.json.encode(self.manifest))
+        digest.update(msgspec.json.encode(sorted(self._attributes.items())))
+        return digest.digest()
+
+    def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
+        objects = {
+            "manifest": msgspec.json.encode(self.manifest),
+            "attributes": msgspec.json.encode(self._attributes),
+        }
+        return self.arena.dump(), objects
+
+    def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
+        with self._lock:
+            self.arena.load(tables)
+            self._attributes.update(msgspec.json.decode(objects["attributes"], type=dict[str, bytes]))
+            self._window.refresh()
+            self._refresh()
+
+    def _seen_bound(self, events: Events) -> int:
+        """Entries of seen sets a batch can copy out, at most."""
+        return int(events.user_key.shape[0]) * self.manifest.seen
+
+    def _make_room(self, events: int) -> None:
+        arena = self.arena
+        arena.reserve("users", self.users + events)
+        # A row that grows takes one chunk of at most the largest size.
+        largest = pool.SMALLEST
+        while largest < self.manifest.history:
+            largest *= 2
+        arena.reserve("histories", arena.count("histories") + events * largest)
+        arena.reserve("seens", arena.count("seens") + events * pool.LARGEST)
+        if not hasattr(self, "_generation") or self._generation != arena.generation:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        a = self.arena
+        slots = build(a["users.key"], self.users, a.capacity("users"))
+        self._rows = Rows(
+            a.used, slots, a["users.key"], a["users.counts"], a["users.last"],
+            a["users.minute"], a["users.history"], a["users.seen"],
+            a["histories.key"], a["histories.time"], a["histories.value"], a["histories.hour"],
+            a["histories.type"], a["histories.count"], a["histories.free"],
+            a["seens.key"], a["seens.mask"], a["seens.free"], a["second"],
+        )  # fmt: skip
+        self._generation = a.generation
+
+
+def identity(user_id: str, event_id: str, seed: bytes) -> int:
+    """The key of an event: its user and its id, unambiguously joined."""
+    return fingerprint(f"{len(user_id)}:{user_id}:{event_id}", seed)
+
+
+def _room_for(n: int, seen: int) -> Out:
+    past = Past(
+        np.zeros(n + 1, np.int64), np.empty(n * HISTORY, np.uint64), np.empty(n * HISTORY),
+        np.empty(n * HISTORY, np.uint8), np.empty(n * HISTORY),
+        np.zeros(n + 1, np.int64), np.empty(seen, np.uint64), np.empty(seen, np.uint16),
+    )  # fmt: skip
+    examples = Examples(
+        np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64),
+        np.empty(n, np.uint8), np.empty(n), np.empty(n), np.empty(n, np.uint8),
+        np.empty(n, np.uint16), past,
+    )  # fmt: skip
+    return Out(np.empty(n, np.uint8), np.full(n, -1, np.int64), examples, np.zeros(2, np.int64))
+
+
+def _past_of(r: Rows, row: int) -> Past:
+    start, length = int(r.history[row, 0]), int(r.history[row, 2])
+    newest = slice(start, start + length)
+    first, seen = int(r.seen[row, 0]), int(r.seen[row, 2])
+    return Past(
+        np.array([0, length]), r.history_key[newest][::-1].copy(),
+        r.history_time[newest][::-1].copy(), r.history_type[newest][::-1].copy(),
+        r.history_value[newest][::-1].astype(np.float64),
+        np.array([0, seen]), r.seen_key[first : first + seen].copy(),
+        r.seen_mask[first : first + seen].copy(),
+    )  # fmt: skip

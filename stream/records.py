@@ -1,0 +1,47 @@
+"""A record of the log: bytes as they were accepted, and what the log adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stream.errors import InvalidEvent
+from stream.events import decode
+
+
+class _Kind(Struct):
+    type: str
+
+
+_kind = msgspec.json.Decoder(_Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to append. `identity` is the event's key for the dedup window, None for control."""
+
+    body: bytes
+    imported: bool = False
+    identity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record as it lies in the log; `received_at` is seconds since the epoch."""
+
+    offset: int
+    received_at: float
+    imported: bool
+    body: bytes
+
+    def kind(self) -> str:
+        """The record's type. Raises InvalidEvent when the body is no record."""
+        kind: str = decode(_kind, self.body).type
+        return kind
+
+    def json(self) -> dict[str, Any]:
+        body: dict[str, Any] = msgspec.json.decode(self.body)
+        return body
