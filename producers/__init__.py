@@ -1,0 +1,1 @@
+"""Everything that makes or reads events; it may use `stream`, never `api`."""
