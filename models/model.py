@@ -52,6 +52,10 @@ class Model:
         self._categories: dict[str, set[int]] = {}
         self._make_room(1)
 
+    def reset(self) -> None:
+        """Forget all that was learned."""
+        self._start(self.settings)
+
     # What is written: by the learner alone, in the order of the log.
 
     def learn(self, examples: Examples, item_ids: Sequence[str], types: list[str]) -> Learned:
@@ -116,7 +120,10 @@ class Model:
         self.version += 1
 
     def apply_settings(self, settings: LearningSettings) -> None:
-        """Go on under other settings; shapes that follow from them must stay as they are."""
+        """Go on under other settings; once there are items, vectors keep their dimensions."""
+        if self.items == 0:
+            self._start(settings)
+            return
         self.settings = settings
         self._refresh()
         self.version += 1

@@ -14,7 +14,6 @@ from models.errors import GuestRefused
 _PACKAGES: Final = ("river.",)
 _NAMES: Final = frozenset(
     {
-        ("builtins", "getattr"),  # pickles of bound methods, of River's own objects only
         ("collections", "defaultdict"),
         ("functools", "partial"),
         ("numpy", "dtype"),
@@ -22,11 +21,7 @@ _NAMES: Final = frozenset(
         ("numpy._core.multiarray", "_reconstruct"),
         ("numpy._core.multiarray", "scalar"),
         ("numpy._core.numeric", "_frombuffer"),
-        ("numpy.random._pickle", "__randomstate_ctor"),
-        ("numpy.random._pickle", "__bit_generator_ctor"),
-        ("numpy.random._mt19937", "MT19937"),
-        ("numpy.random.mtrand", "RandomState"),
-        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
+        ("random", "Random"),
     }
 )
 

@@ -22,9 +22,7 @@ from stream.errors import InvalidEvent
 from stream.events import CONTROL, Feedback, parse_feedback, parse_item, parse_user, time_of
 from stream.examples import NOTHING, Control, DeadLetter, Emitted, ExampleBatch
 from stream.manifest import Manifest
-from stream.profile_kernels import (
-    CLASSES, DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step,
-)  # fmt: skip
+from stream.profile_kernels import DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step
 from stream.records import LogRecord
 
 _REASONS: Final = {LATE: "late", FUTURE: "future"}
@@ -119,11 +117,11 @@ class Profiles:
         return Emitted(pieces, dead, records[-1].offset + 1 if records else 0)
 
     def _check(self, record: LogRecord) -> _Checked | Control | None:
+        checked = self._parse(record)
+        if checked is not None:
+            self._type_number(checked.event.type)
+            return checked
         kind = record.kind()
-        if kind not in CONTROL:
-            event = parse_feedback(record.body)
-            self._type_number(event.type)
-            return _Checked(record, event, time_of(event.timestamp, record.received_at))
         if kind == "user":
             user = parse_user(record.body)
             with self._lock:
@@ -184,6 +182,20 @@ class Profiles:
         event = checked.event
         event_id = event.event_id or f"@{self.partition}:{checked.record.offset}"
         return identity(event.user_id, event_id, self._seed)
+
+    def identity_of(self, record: LogRecord) -> int | None:
+        """The dedup key of a record, None where it has none or could not be learned."""
+        try:
+            checked = self._parse(record)
+        except InvalidEvent:
+            return None
+        return self.event_key(checked) if checked is not None else None
+
+    def _parse(self, record: LogRecord) -> _Checked | None:
+        if record.kind() in CONTROL:
+            return None
+        event = parse_feedback(record.body)
+        return _Checked(record, event, time_of(event.timestamp, record.received_at))
 
     def _name_new(self, waiting: list[_Checked], out: Out) -> None:
         for checked, status, row in zip(waiting, out.status, out.user_row, strict=True):

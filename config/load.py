@@ -1,0 +1,133 @@
+"""Reads the settings from flags, environment and file, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from config.errors import ConfigError
+from config.settings import Settings
+
+PREFIX = "FRESHET_"
+FILE = "freshet.toml"
+# Named in the environment beside the settings, and not one of them.
+_NOT_SETTINGS = {"FRESHET_CONFIG", "FRESHET_TEST_DATA"}
+
+Tree = dict[str, Any]
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings. `flags` maps dotted keys to values, None meaning not given.
+
+    Raises ConfigError naming the key.
+    """
+    environ = os.environ if environ is None else environ
+    tree = _from_file(file, environ)
+    for key, value in _from_environment(environ):
+        _put(tree, key, value)
+    for dotted, value in (flags or {}).items():
+        if value is not None:
+            _put(tree, dotted.split("."), value)
+    _require_known(tree)
+    try:
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error))) from None
+
+
+def _from_file(file: Path | None, environ: Mapping[str, str]) -> Tree:
+    named = file or (Path(environ["FRESHET_CONFIG"]) if environ.get("FRESHET_CONFIG") else None)
+    path = named or Path(FILE)
+    if not path.exists():
+        if named is not None:
+            raise ConfigError(f"the configuration file {named} does not exist")
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
+    for name, value in sorted(environ.items()):
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+            yield name[len(PREFIX) :].lower().split("__"), value
+
+
+def _put(tree: Tree, key: list[str], value: Any) -> None:
+    for part in key[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{'.'.join(key)} is set where {part} is already a plain value")
+    tree[key[-1]] = value
+
+
+def _require_known(tree: Tree) -> None:
+    known = set(keys_of(Settings))
+    for key in _leaves(tree):
+        if not any(_matches(key, pattern) for pattern in known):
+            nearest = difflib.get_close_matches(key, [k.replace("*", "…") for k in known], 1, 0.0)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise ConfigError(f"{key} is not a setting{hint}")
+
+
+def _leaves(tree: Tree, prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{key}.")
+        else:
+            yield key
+
+
+def _matches(key: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", r"[^.]+"), key) is not None
+
+
+def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all settings; `*` stands for a name of the user's choice.
+
+    >>> "api.port" in set(keys_of(Settings)), "learning.events.*.weight" in set(keys_of(Settings))
+    (True, True)
+    """
+    for name, kind in get_type_hints(struct).items():
+        inner = _struct_in(kind)
+        if inner is None:
+            yield f"{prefix}{name}"
+        else:
+            stars = "*." if _is_mapping(kind) else ""
+            yield from keys_of(inner, f"{prefix}{name}.{stars}")
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    for argument in get_args(kind):
+        if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
+            return argument
+    return None
+
+
+def _is_mapping(kind: Any) -> bool:
+    return getattr(kind, "__origin__", None) is dict
+
+
+def _explain(message: str) -> str:
+    """Turn `Expected `int` >= 1 - at `$.api.port`` round, the key first."""
+    match = re.match(r"(?P<what>.*) - at `\$\.?(?P<key>[^`]*)`$", message)
+    if match is None:
+        return message
+    key = re.sub(r"\[\.\.\.\]", "", match["key"])
+    what = match["what"].replace("`", "")
+    return f"{key}: {what[0].lower()}{what[1:]}"

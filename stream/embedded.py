@@ -1,0 +1,288 @@
+"""The embedded mode: one process, a learner thread beside the HTTP tier."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from models.model import Learned, Model
+from models.settings import LearningSettings
+from stream.append_window import AppendWindow
+from stream.errors import ManifestMismatch
+from stream.examples import ExampleBatch
+from stream.learner import Learner, write
+from stream.manifest import Manifest
+from stream.ports import DeadLetters, EventLog, SnapshotStore, UserRows
+from stream.profiles import identity
+from stream.records import NewRecord
+from stream.service import Checked, Receipt
+
+logger = logging.getLogger(__name__)
+
+# Records a turn of the learner takes: few enough that a click is never behind a long turn,
+# enough that the cost of a turn (a read, a kernel call) is shared.
+_TURN: Final = 64
+# Turns grow to this when the learner is behind.
+_CATCH_UP: Final = 512
+# How long the learner sleeps at most when nothing arrives; it is woken by appends.
+_IDLE_S: Final = 0.5
+_ACTIVITY: Final = 200
+
+
+@dataclass(frozen=True)
+class SnapshotPolicy:
+    """When a snapshot is due, and how many are kept."""
+
+    every_records: int = 20_000
+    every_s: float = 60.0
+    keep: int = 3
+
+
+class Embedded:
+    """`Service` of the embedded mode, over a log, snapshots and dead letters."""
+
+    mode = "embedded"
+
+    def __init__(
+        self,
+        learner: Learner,
+        log: EventLog,
+        window: AppendWindow,
+        snapshots: SnapshotStore,
+        dead: DeadLetters,
+        policy: SnapshotPolicy,
+        namespace: str,
+    ) -> None:
+        self.namespace = namespace
+        self.manifest: Manifest = learner.manifest
+        self.model: Model = learner.stage.model
+        self.rows: UserRows = learner.profiles
+        self._learner = learner
+        self._log = log
+        self._window = window
+        self._snapshots = snapshots
+        self._dead = dead
+        self._policy = policy
+        self._seed = learner.manifest.seed.to_bytes(8, "little")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
+        self._writer = ThreadPoolExecutor(1, "snapshots")
+        self._saved_at, self._saved_position = time.monotonic(), learner.next_offset
+        self._published_at = time.monotonic()
+        self._waiters: deque[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]] = deque()
+        self._waiters_lock = threading.Lock()
+        self._activity: deque[dict[str, Any]] = deque(maxlen=_ACTIVITY)
+        self._sequence = 0
+        self._failed: str | None = None
+        self._caught_up = False
+
+    def begin(self, settings: LearningSettings) -> None:
+        """Make the log say what learning depends on, before anything is learned from it."""
+        if self._log.end() == 0:
+            manifest = {
+                "type": "manifest", "namespace": self.namespace,
+                "manifest": msgspec.to_builtins(self.manifest), "log": time.time_ns(),
+            }  # fmt: skip
+            self._log.append([NewRecord(msgspec.json.encode(manifest)), _setting(settings)])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def use(self, settings: LearningSettings) -> None:
+        """Append a `setting` where the one in force differs. Raises ManifestMismatch for shapes."""
+        self.catch_up()
+        current = self.model.settings
+        fixed = [
+            f"learning.{part}.dims"
+            for part in ("embeddings", "content")
+            if getattr(current, part).dims != getattr(settings, part).dims
+        ]
+        if fixed:
+            raise ManifestMismatch(fixed)
+        if current != settings:
+            self._log.append([_setting(settings)])
+            self.catch_up()
+
+    def catch_up(self, progress: Any = None) -> None:
+        """Learn all the log holds, before the thread starts."""
+        while learned := self._learner.learn(_CATCH_UP, self._watch):
+            self._save_if_due()
+            if progress is not None:
+                progress(learned)
+
+    def close(self) -> None:
+        """Drain what was accepted, snapshot, and let go."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._failed is None and self._learner.next_offset != self._saved_position:
+            self._save()
+        self._writer.shutdown(wait=True)
+        self._log.close()
+        self._dead.close()
+
+    # Appending.
+
+    async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
+        records = [
+            NewRecord(e.body, imported, identity(e.user_id, e.event_id, self._seed)) for e in events
+        ]
+        return await self._append(records)
+
+    async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
+        return await self._append([NewRecord(body) for body in bodies])
+
+    async def _append(self, records: list[NewRecord]) -> Receipt:
+        if not records:
+            return Receipt(0, 0, {0: self._log.end()})
+        appended = await asyncio.wrap_future(self._log.submit(records))
+        accepted = len(records) - appended.duplicates
+        return Receipt(accepted, appended.duplicates, {0: appended.offsets.stop})
+
+    # Reading.
+
+    async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:
+        target = after.get(0, 0)
+        if self._learner.next_offset >= target:
+            return True
+        loop = asyncio.get_running_loop()
+        reached: asyncio.Future[bool] = loop.create_future()
+        with self._waiters_lock:
+            self._waiters.append((target, loop, reached))
+        if self._learner.next_offset >= target:
+            return True
+        try:
+            return await asyncio.wait_for(reached, timeout_s)
+        except TimeoutError:
+            return self._learner.next_offset >= target
+
+    def position(self, user_id: str) -> dict[int, int]:
+        return {0: self._learner.next_offset}
+
+    def published_at(self) -> float:
+        return self._published_at
+
+    def ready(self) -> str | None:
+        if self._failed is not None:
+            return f"the learner stopped: {self._failed}"
+        if not self._caught_up:
+            return "the learner is still reading the log"
+        return None
+
+    def status(self) -> dict[str, float]:
+        behind = self._log.end() - self._learner.next_offset
+        last = self._learner.last
+        return {
+            **self._learner.profiles.counts(),
+            "position": self._learner.next_offset,
+            "lag_records": behind,
+            "lag_seconds": max(time.time() - last.received_at, 0.0) if behind and last else 0.0,
+            "users": self._learner.profiles.users,
+            "items": self.model.items,
+            "snapshot_age_seconds": time.monotonic() - self._saved_at,
+        }
+
+    def recent_users(self, limit: int) -> list[tuple[str, int]]:
+        return self._learner.profiles.user_ids(limit)
+
+    def activity(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        return [entry for entry in list(self._activity) if entry["seq"] > after], self._sequence
+
+    # The learner thread.
+
+    def _run(self) -> None:
+        """Learn until stopped; an unforeseen error ends learning loudly, it never skips an event."""
+        try:
+            while True:
+                behind = self._log.end() - self._learner.next_offset
+                limit = _TURN if behind <= _TURN else _CATCH_UP
+                if self._learner.learn(limit, self._watch):
+                    self._published_at = time.monotonic()
+                    self._wake()
+                    self._save_if_due()
+                    continue
+                self._caught_up = True
+                self._save_if_due()
+                if self._stopping.is_set():
+                    return
+                self._log.wait(self._learner.next_offset, _IDLE_S)
+        except Exception as error:
+            self._failed = f"{type(error).__name__}"
+            logger.exception("the learner stopped")
+
+    def _wake(self) -> None:
+        position = self._learner.next_offset
+        with self._waiters_lock:
+            due = [waiter for waiter in self._waiters if waiter[0] <= position]
+            if due:
+                self._waiters = deque(w for w in self._waiters if w[0] > position)
+        for _, loop, reached in due:
+            loop.call_soon_threadsafe(_resolve, reached)
+
+    def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
+        start = max(len(batch.item_ids) - _ACTIVITY, 0)
+        self._sequence += start
+        for at in range(start, len(batch.item_ids)):
+            self._sequence += 1
+            value = float(batch.examples.value[at])
+            self._activity.append(
+                {
+                    "seq": self._sequence,
+                    "user_id": batch.user_ids[at],
+                    "type": batch.types[batch.examples.type[at]],
+                    "value": None if np.isnan(value) else value,
+                    "item_id": batch.item_ids[at],
+                    "timestamp": float(batch.examples.time[at]),
+                }
+            )
+
+    def _save_if_due(self) -> None:
+        moved = self._learner.next_offset - self._saved_position
+        waited = time.monotonic() - self._saved_at
+        if moved >= self._policy.every_records or (moved and waited >= self._policy.every_s):
+            self._save()
+
+    def _save(self) -> None:
+        """Copy the state here, write it elsewhere; a failed write leaves the older snapshots."""
+        pair = self._learner.capture()
+        self._saved_position, self._saved_at = self._learner.next_offset, time.monotonic()
+        if pair is not None:
+            self._writer.submit(self._write, pair)
+
+    def _write(self, pair: Any) -> None:
+        try:
+            write(self._snapshots, pair, self._policy.keep)
+        except OSError as error:
+            logger.error("snapshot not written: %s", error)
+
+
+def _setting(settings: LearningSettings) -> NewRecord:
+    body = {"type": "setting", "learning": msgspec.to_builtins(settings)}
+    return NewRecord(msgspec.json.encode(body))
+
+
+def _resolve(reached: asyncio.Future[bool]) -> None:
+    if not reached.done():
+        reached.set_result(True)
+
+
+def prime(window: AppendWindow, learner: Learner, log: EventLog) -> None:
+    """Bring the appender's window to the end of the log: the snapshot's, then the tail's ids."""
+    arena = learner.profiles.arena
+    used = arena.count("recent")
+    window.start_from(arena["recent.keys"][:used].copy(), arena["recent.count"].copy())
+    at = learner.next_offset
+    while records := log.read(at, 10_000):
+        identities = (learner.profiles.identity_of(record) for record in records)
+        window.add(key for key in identities if key is not None)
+        at = records[-1].offset + 1

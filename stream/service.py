@@ -1,0 +1,119 @@
+"""What the HTTP tier asks of the system, the same in every mode."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from models.model import Model
+from stream.errors import InvalidEvent
+from stream.events import parse_feedback, time_of
+from stream.manifest import Manifest
+from stream.ports import UserRows
+
+# The HTTP tier's bound is stage one's lateness less this, so that nothing answered 2xx is late.
+_MARGIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One accepted event: its bytes for the log, and who it is."""
+
+    body: bytes
+    user_id: str
+    event_id: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an append; `positions` holds the next offset of every touched partition."""
+
+    accepted: int
+    duplicates: int
+    positions: dict[int, int]
+
+
+class Service(Protocol):
+    """The system behind the HTTP tier. Every answer comes from here, whatever the adapters."""
+
+    mode: str
+    namespace: str
+    manifest: Manifest
+    model: Model
+    rows: UserRows
+
+    async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
+        """Append and return once durable. Raises LogUnavailable; then nothing was kept."""
+        ...
+
+    async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
+        """Append `item` and `user` records, as for feedback."""
+        ...
+
+    async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:
+        """True once the rows of the user's partition have reached `after`."""
+        ...
+
+    def position(self, user_id: str) -> dict[int, int]:
+        """Next position of the user's partition that answers already show."""
+        ...
+
+    def published_at(self) -> float:
+        """Monotonic seconds at which the model last changed."""
+        ...
+
+    def ready(self) -> str | None:
+        """None when ready to serve, else why not."""
+        ...
+
+    def status(self) -> dict[str, float]:
+        """Numbers for metrics."""
+        ...
+
+    def recent_users(self, limit: int) -> list[tuple[str, int]]:
+        """Most recently active users and their event counts."""
+        ...
+
+    def activity(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        """Events learned after sequence number `after`, and the next number."""
+        ...
+
+
+def accept(
+    raw: bytes | Raw, received_at: float, manifest: Manifest, imported: bool
+) -> Checked | None:
+    """Check one event for the log; None where consent is withheld. Raises InvalidEvent.
+
+    An absent `event_id` is made up here and written into the body, so that a repeat of the
+    record is known for one.
+    """
+    event = parse_feedback(raw)
+    if event.consent is False:
+        return None
+    time = time_of(event.timestamp, received_at)
+    if not imported:
+        check_time(time, received_at, manifest)
+    if event.event_id is not None:
+        return Checked(bytes(raw), event.user_id, event.event_id)
+    event_id = secrets.token_hex(12)
+    body = bytes(raw).rstrip()[:-1] + b',"event_id":"' + event_id.encode() + b'"}'
+    return Checked(body, event.user_id, event_id)
+
+
+def check_time(time: float, received_at: float, manifest: Manifest) -> None:
+    """Raise InvalidEvent when an event is older or newer than stage one will take."""
+    if time < received_at - manifest.lateness_s + _MARGIN_S:
+        days = manifest.lateness_s / 86_400
+        raise InvalidEvent("timestamp", f"is older than {days:g} days; import it with ?import=true")
+    if time > received_at + manifest.future_s:
+        raise InvalidEvent("timestamp", f"is more than {manifest.future_s:g} s in the future")
+
+
+def control_body(kind: str, record: msgspec.Struct) -> bytes:
+    """The log's bytes of a checked `item` or `user` record."""
+    return msgspec.json.encode({"type": kind, **msgspec.to_builtins(record)})

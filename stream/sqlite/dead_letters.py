@@ -1,0 +1,70 @@
+"""Dead letters of the embedded mode: one small SQLite file, a row a source position."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from stream.examples import DeadLetter
+from stream.ports import StoredLetter
+
+_SCHEMA: Final = """
+create table if not exists letters (
+  partition integer not null,
+  position integer not null,
+  reason text not null,
+  error text not null,
+  body blob not null,
+  received_at real not null,
+  attempt integer not null,
+  written_at real not null,
+  replayed_at real,
+  primary key (partition, position)
+)
+"""
+
+
+class SqliteDeadLetters:
+    """`DeadLetters` over SQLite; putting the same position again changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute(_SCHEMA)
+
+    def put(self, letters: Sequence[DeadLetter]) -> None:
+        now = time.time()
+        rows = [
+            (d.partition, d.offset, d.reason, d.error, d.body, d.received_at, 1, now, None)
+            for d in letters
+        ]
+        with self._lock:
+            self._db.execute("begin immediate")
+            self._db.executemany(
+                "insert or ignore into letters values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            self._db.execute("commit")
+
+    def letters(self) -> Iterator[StoredLetter]:
+        with self._lock:
+            rows = self._db.execute("select * from letters order by partition, position").fetchall()
+        for partition, position, reason, error, body, received, attempt, written, replayed in rows:
+            letter = DeadLetter(partition, position, reason, error, body, received)
+            yield StoredLetter(letter, attempt, written, replayed)
+
+    def mark_replayed(self, partition: int, offset: int) -> None:
+        with self._lock:
+            self._db.execute(
+                "update letters set replayed_at = ?, attempt = attempt + 1"
+                " where partition = ? and position = ?",
+                (time.time(), partition, offset),
+            )
+
+    def close(self) -> None:
+        self._db.close()
