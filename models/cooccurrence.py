@@ -58,7 +58,8 @@ def view(arena: Arena, name: str, settings: Settings) -> Cooccurrence:
         ]
     )  # fmt: skip
     columns = ("dense", "partner", "weight", "count", "source_norm", "target_norm", "scale")
-    return Cooccurrence(*(arena[f"cooccurrence.{name}.{c}"] for c in columns), parameters)
+    tables = [arena[f"cooccurrence.{name}.{column}"] for column in columns]
+    return Cooccurrence._make([*tables, parameters])
 
 
 def go_sparse(arena: Arena, name: str) -> None:

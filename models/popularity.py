@@ -7,7 +7,7 @@ touches one row, and a late event weighs its age whatever its order of arrival.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,7 +17,8 @@ from models.settings import Popularity as Settings
 from models.tables import Arena
 
 # Weights are scaled back when they have grown by 2^20: far from overflow, and rare.
-_GROWN = 2.0**20
+_GROWN: Final = 2.0**20
+_COUNTS: Final = ("fast", "slow", "trending", "total", "last")
 
 
 class Popularity(NamedTuple):
@@ -33,7 +34,7 @@ class Popularity(NamedTuple):
 
 
 def declare(arena: Arena) -> None:
-    for name in ("fast", "slow", "trending", "total", "last"):
+    for name in _COUNTS:
         arena.add(f"popularity.{name}", np.float64, "items")
     arena.add("popularity.scale", np.float64, 3)
     arena["popularity.scale"][:2] = 1.0
@@ -47,8 +48,8 @@ def view(arena: Arena, settings: Settings) -> Popularity:
             settings.trending_half_life_s,
         ]
     )
-    columns = [arena[f"popularity.{name}"] for name in ("fast", "slow", "trending", "total", "last")]
-    return Popularity(*columns, arena["popularity.scale"], rates)
+    columns = [arena[f"popularity.{name}"] for name in _COUNTS]
+    return Popularity._make([*columns, arena["popularity.scale"], rates])
 
 
 @njit(cache=True, nogil=True)

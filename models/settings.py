@@ -87,7 +87,7 @@ class Embeddings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dims: Literal[16, 32, 48, 64, 96, 128] = 64
     negatives: Annotated[int, Meta(ge=1, le=200)] = 40
     length: Length = 20
-    decay: Share = 0.9
+    decay: Share = 0.85
     learning_rate: Positive = 0.1
 
 
