@@ -2,4 +2,4 @@
 
 
 class ConfigError(Exception):
-    """A setting is wrong. The message names the key, where it came from, and the nearest known one."""
+    """A setting is wrong; the message names the key and the nearest known one."""

@@ -105,9 +105,7 @@ def _list(
 
 
 @njit(cache=True, nogil=True)
-def _find_causes(
-    s: State, w: Scratch, row: int, length: int, causes: NDArray[np.int64]
-) -> None:
+def _find_causes(s: State, w: Scratch, row: int, length: int, causes: NDArray[np.int64]) -> None:
     """The history items that pull most on `row`: by co-occurrence, else by content."""
     shares = np.zeros(HISTORY)
     _pulls(s, w, row, length, shares)

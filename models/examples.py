@@ -22,7 +22,7 @@ CAPPED: Final = 2
 
 
 class Past(NamedTuple):
-    """Users' pasts in compressed rows; entry i of row r is at `history_start[r] + i`, newest first."""
+    """Users' pasts in compressed rows; entry i of row r is `history_start[r] + i`, newest first."""
 
     history_start: NDArray[np.int64]  # [rows + 1]
     history_key: NDArray[np.uint64]

@@ -22,7 +22,9 @@ LIST: Final = 20
 class Scores(NamedTuple):
     """What scoring found, an element an example."""
 
-    place: NDArray[np.int32]  # 0-based place of the item in the list, LIST = a miss, -1 = not scored
+    place: NDArray[
+        np.int32
+    ]  # 0-based place of the item in the list, LIST = a miss, -1 = not scored
     list: NDArray[np.int32]  # [n, LIST] rows that were listed, -1 = shorter
 
 
@@ -45,9 +47,7 @@ def add_item(s: State, key: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def learn(
-    s: State, w: Scratch, examples: Examples, types: Types, start: int, out: Scores
-) -> int:
+def learn(s: State, w: Scratch, examples: Examples, types: Types, start: int, out: Scores) -> int:
     """Learn examples from `start` on, in order; return where it stopped.
 
     It stops before an item for which the dense matrices have no place: the caller makes
@@ -91,9 +91,7 @@ def _score(
 
 
 @njit(cache=True, nogil=True)
-def _learn_one(
-    s: State, w: Scratch, examples: Examples, types: Types, at: int, known: int
-) -> None:
+def _learn_one(s: State, w: Scratch, examples: Examples, types: Types, at: int, known: int) -> None:
     time = examples.time[at]
     if examples.flags[at] & CAPPED:
         s.clock[0] = max(s.clock[0], time)

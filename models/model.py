@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
-from models.examples import CAPPED, Examples, Types, types_of
+from models.examples import CAPPED, Examples, types_of
 from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.ratings import Ratings
@@ -27,7 +27,7 @@ LEARNING_VERSION = 1
 
 @dataclass(frozen=True)
 class Learned:
-    """What a batch taught: the scores of its marked examples, and ratings foretold before learned."""
+    """What a batch taught: scores of its marked examples, and ratings as foretold before."""
 
     scores: Scores
     ratings: list[tuple[int, float, float]]  # (example, given, foretold)
@@ -81,7 +81,9 @@ class Model:
     def _name_new(
         self, before: int, examples: Examples, item_ids: Sequence[str], start: int, stop: int
     ) -> None:
-        new = {int(key): row for row, key in enumerate(self.arena["items.key"][before : self.items])}
+        new = {
+            int(key): row for row, key in enumerate(self.arena["items.key"][before : self.items])
+        }
         if not new:
             return
         self._ids.extend([b""] * len(new))
@@ -105,9 +107,8 @@ class Model:
             self.ratings.learn_one(user, item, given)
         return told
 
-    def put_item(self, item: Mapping[str, Any], time: float) -> None:
-        """Take a catalogue record in at `time`; `available: false` or `deleted` blocks it."""
-        self._move_clock(time)
+    def put_item(self, item: Mapping[str, Any]) -> None:
+        """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
         row = self._row_or_new(item["item_id"])
         self._unlist_categories(row)
         self.arena["items.blocked"][row] = not item.get("available", True) or bool(
@@ -127,10 +128,6 @@ class Model:
         self.settings = settings
         self._refresh()
         self.version += 1
-
-    def _move_clock(self, time: float) -> None:
-        clock = self.arena["clock"]
-        clock[0] = max(clock[0], time)
 
     def _row_or_new(self, item_id: str) -> int:
         key = np.uint64(self.key_of(item_id))
@@ -184,6 +181,10 @@ class Model:
         """The k items with the most recent attention, less what `asked` leaves out."""
         blocked = self._allowed(asked) if asked else self._state.blocked
         return trending_of(self._state, asked, blocked, k, self.settings)
+
+    def rating(self, user_id: str, item_id: str) -> float:
+        """The rating, 1 to 5, this user would give this item."""
+        return self.ratings.predict_one(self.key_of(user_id), self.key_of(item_id))
 
     def embedding(self, asked: Asked) -> NDArray[np.float32]:
         """The user's embedding (float32[dims], norm 1 or zeros) for a past."""

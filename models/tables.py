@@ -24,7 +24,9 @@ FIRST_CAPACITY: Final = 64
 class Table:
     """One named array. An axis is the name of an extent (it grows) or a fixed length."""
 
-    def __init__(self, name: str, dtype: DTypeLike, axes: tuple[str | int, ...], fill: float) -> None:
+    def __init__(
+        self, name: str, dtype: DTypeLike, axes: tuple[str | int, ...], fill: float
+    ) -> None:
         self.name = name
         self.dtype = np.dtype(dtype)
         self.axes = axes
@@ -156,7 +158,9 @@ class Arena:
 
     def _allocate(self, table: Table) -> Array:
         shape = tuple(a if isinstance(a, int) else self._capacity[a] for a in table.axes)
-        return np.full(shape, table.fill, table.dtype) if table.fill else np.zeros(shape, table.dtype)
+        return (
+            np.full(shape, table.fill, table.dtype) if table.fill else np.zeros(shape, table.dtype)
+        )
 
     def _resize(self, extent: str, capacity: int) -> None:
         self._capacity[extent] = capacity
@@ -177,4 +181,6 @@ def _room_for(rows: int) -> int:
 def _split(data: Array, lengths: Array) -> list[bytes]:
     ends = np.cumsum(lengths)
     raw = data.tobytes()
-    return [raw[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
+    return [
+        raw[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)
+    ]

@@ -113,7 +113,7 @@ class Crowd:
     def _act(
         self, shopper: Shopper, item_id: str, first: str, liking: float
     ) -> list[dict[str, Any]]:
-        """From a first look to the cart to the purchase, each step likelier where there is taste."""
+        """From a first look to cart and purchase, each step likelier where there is taste."""
         events = [_event(shopper, item_id, first)]
         if item_id in shopper.owned or not self._shelves.in_stock(item_id):
             return events

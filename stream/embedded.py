@@ -201,7 +201,7 @@ class Embedded:
     # The learner thread.
 
     def _run(self) -> None:
-        """Learn until stopped; an unforeseen error ends learning loudly, it never skips an event."""
+        """Learn until stopped; an unforeseen error ends learning loudly and skips no event."""
         try:
             while True:
                 behind = self._log.end() - self._learner.next_offset

@@ -6,7 +6,7 @@ class StreamError(Exception):
 
 
 class InvalidEvent(StreamError):
-    """A record cannot be learned. `field` names the place, `reason` the cause, without its value."""
+    """A record cannot be learned: `field` is the place, `reason` the cause without its value."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}" if field else reason)

@@ -229,7 +229,11 @@ def _unreadable(raw: bytes) -> InvalidEvent:
 
 
 def _offence(value: Any, path: str) -> InvalidEvent | None:
-    if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+    if (
+        isinstance(value, str)
+        and not value.isascii()
+        and any("\ud800" <= c <= "\udfff" for c in value)
+    ):
         return InvalidEvent(path, "must not hold half of a surrogate pair")
     if isinstance(value, float) and not math.isfinite(value):
         return InvalidEvent(path, "must be a finite number")

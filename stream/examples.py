@@ -40,7 +40,8 @@ class ExampleBatch:
         )  # fmt: skip
         columns = [column[start:] for column in e[:-1]]
         return ExampleBatch(
-            Examples(*columns, past), self.item_ids[start:], self.user_ids[start:], self.types,
+            Examples._make([*columns, past]),
+            self.item_ids[start:], self.user_ids[start:], self.types,
             self.positions[start:], self.previous[start:],
         )  # fmt: skip
 
@@ -51,7 +52,6 @@ class Control:
 
     kind: str
     body: dict[str, Any]
-    time: float
     position: int
     previous: int
 

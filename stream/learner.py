@@ -1,4 +1,4 @@
-"""The learner: both stages over one log, and the only place that knows the order of side effects."""
+"""The learner: both stages over one log, and the one place that orders side effects."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ class Learner:
         tables, objects = self.profiles.dump()
         position, witness, identity = self.next_offset, witness_of(self.last), self.identity()
         return Pair(
-            Snapshot(MODEL, position, identity, witness, LEARNING_VERSION, model_tables, model_objects),
+            Snapshot(
+                MODEL, position, identity, witness, LEARNING_VERSION, model_tables, model_objects
+            ),
             Snapshot(PROFILES, position, identity, witness, LEARNING_VERSION, tables, objects),
         )
 
@@ -154,7 +156,7 @@ class Learner:
 
 
 def write(store: SnapshotStore, pair: Pair, keep: int) -> None:
-    """Write the model first: profiles behind it repeat examples, which are dropped; ahead would lose them."""
+    """Write the model first: profiles behind it repeat examples, profiles ahead would lose them."""
     store.write(pair.model)
     store.write(pair.profiles)
     store.prune(MODEL, keep)
@@ -175,4 +177,6 @@ def read_manifest(log: EventLog) -> Manifest | None:
     try:
         return msgspec.convert(first[0].json()["manifest"], Manifest)
     except (KeyError, msgspec.MsgspecError) as error:
-        raise StreamError(f"the log does not begin with a manifest of this version: {error}") from error
+        raise StreamError(
+            f"the log does not begin with a manifest of this version: {error}"
+        ) from error

@@ -55,6 +55,6 @@ class ModelStage:
 
     def _control(self, piece: Control) -> None:
         if piece.kind == "item":
-            self.model.put_item(piece.body, piece.time)
+            self.model.put_item(piece.body)
         elif piece.kind == "setting":
             self.model.apply_settings(msgspec.convert(piece.body["learning"], LearningSettings))

@@ -38,7 +38,9 @@ def allocate(
 
 
 @njit(cache=True, nogil=True)
-def release(start: int, size_class: int, links: NDArray[np.uint64], free: NDArray[np.int64]) -> None:
+def release(
+    start: int, size_class: int, links: NDArray[np.uint64], free: NDArray[np.int64]
+) -> None:
     links[start] = np.uint64(free[size_class])
     free[size_class] = start + 1
 

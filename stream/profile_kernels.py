@@ -7,16 +7,16 @@ the example, and only then the row's update.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from models.embeddings import mix
-from models.examples import CAPPED, HISTORY, SCORED, TYPES, Examples
+from models.examples import CAPPED, HISTORY, SCORED, Examples
 from models.index import find, insert
-from stream.pool import CLASS, CLASSES, LENGTH, SMALLEST, START, allocate, is_full, move, release
+from stream.pool import CLASS, LENGTH, START, allocate, is_full, move, release
 from stream.recent import Recent, add
 
 EXAMPLE: Final = 0
@@ -123,9 +123,7 @@ def _user(r: Rows, key: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _emit(
-    r: Rows, limits: Limits, events: Events, at: int, user: int, out: Out, n: int
-) -> None:
+def _emit(r: Rows, limits: Limits, events: Events, at: int, user: int, out: Out, n: int) -> None:
     e = out.examples
     time = min(events.time[at], events.received_at[at] + limits.future_s)
     seen_at = _seen_place(r, user, events.item_key[at])
@@ -191,12 +189,12 @@ def _touch(r: Rows, limits: Limits, events: Events, at: int, user: int, time: fl
     if r.minute[user, 0] != minute:
         r.minute[user, 0], r.minute[user, 1] = minute, 0
     r.minute[user, 1] += 1
-    hour, count = np.int32(minute // 60), 1
+    hour, count = minute // 60, 1
     key, row = events.item_key[at], r.history[user]
     for entry in range(row[START], row[START] + row[LENGTH]):
         if r.history_key[entry] == key:
             if r.history_hour[entry] == hour:
-                count = min(np.int64(r.history_count[entry]) + 1, 255)
+                count = min(int(r.history_count[entry]) + 1, 255)
             r.history_hour[entry], r.history_count[entry] = hour, count
             if r.history_time[entry] <= time:
                 _close_gap(r, row, entry)
@@ -231,7 +229,7 @@ def _copy_entry(r: Rows, source: int, target: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _place(
-    r: Rows, row: NDArray[np.int64], events: Events, at: int, time: float, hour: int, count: int
+    r: Rows, row: NDArray[np.int64], events: Events, at: int, time: float, hour: Any, count: int
 ) -> None:
     """Insert by time, newest last; of equal times the later in the log is newer."""
     entry = row[START] + row[LENGTH]

@@ -130,7 +130,7 @@ class Profiles:
         self._count("other", 1)
         if kind in ("user", "manifest"):
             return None
-        return Control(kind, body, record.received_at, record.offset, self._chain(record.offset))
+        return Control(kind, body, record.offset, self._chain(record.offset))
 
     def _type_number(self, name: str) -> int:
         raw = name.encode()
@@ -217,7 +217,7 @@ class Profiles:
             p.seen_start[: n + 1], p.seen_key[:seen], p.seen_mask[:seen],
         )  # fmt: skip
         return ExampleBatch(
-            Examples(*(column[:n] for column in e[:-1]), past),
+            Examples._make([*(column[:n] for column in e[:-1]), past]),
             [c.event.item_id for c in kept], [c.event.user_id for c in kept], self.types,
             positions, previous,
         )  # fmt: skip
@@ -290,7 +290,9 @@ class Profiles:
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         with self._lock:
             self.arena.load(tables)
-            self._attributes.update(msgspec.json.decode(objects["attributes"], type=dict[str, bytes]))
+            self._attributes.update(
+                msgspec.json.decode(objects["attributes"], type=dict[str, bytes])
+            )
             self._window.refresh()
             self._refresh()
 

@@ -21,7 +21,7 @@ EXTENT = "recent"
 class Recent(NamedTuple):
     keys: NDArray[np.uint64]  # two halves of `window`
     slots: NDArray[np.int32]  # [2, size], an index a half
-    count: NDArray[np.int64]  # [1] keys ever added
+    total: NDArray[np.int64]  # [1] keys ever added
     window: NDArray[np.int64]  # [1]
 
 
@@ -46,9 +46,7 @@ class Window:
         arena.reserve(EXTENT, min(total + more, 2 * window))
         if 2 * min(total + more, window) > self._slots.shape[1]:
             self.refresh(more)
-        return Recent(
-            arena["recent.keys"], self._slots, arena["recent.count"], np.array([window])
-        )
+        return Recent(arena["recent.keys"], self._slots, arena["recent.count"], np.array([window]))
 
     def refresh(self, more: int = 0) -> None:
         """Derive the index again, with room for `more` keys."""
@@ -73,19 +71,19 @@ def _fill(slots: NDArray[np.int32], keys: NDArray[np.uint64], total: int, window
 def add(r: Recent, key: np.uint64, used: NDArray[np.int64]) -> bool:
     """Add a key; False when it was there. `used` is the extent's count, one element."""
     window = r.window[0]
-    half = (r.count[0] // window) % 2
+    half = (r.total[0] // window) % 2
     for which in range(2):
         base = which * window
         keys = r.keys[base : base + window]
         if keys.shape[0] > 0 and find(r.slots[which], keys, key) >= 0:
             return False
-    at = r.count[0] % window
+    at = r.total[0] % window
     if at == 0:
         r.slots[half, :] = 0
     r.keys[half * window + at] = key
     insert(r.slots[half], key, at)
-    r.count[0] += 1
-    used[0] = min(r.count[0], 2 * window)
+    r.total[0] += 1
+    used[0] = min(r.total[0], 2 * window)
     return True
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from stream.errors import InvalidEvent
 from stream.events import decode
 
 

@@ -58,7 +58,7 @@ def within(value: float, low: float, high: float) -> float:
 
 def epoch_seconds(value: float) -> float:
     """Seconds since the epoch; a count of milliseconds is refused with a hint."""
-    if not (math.isfinite(value) and 0 <= value):
+    if not (math.isfinite(value) and value >= 0):
         raise CellError("seconds since the epoch")
     if value > MAX_EPOCH_SECONDS:
         raise CellError("seconds since the epoch (these look like milliseconds)")

@@ -22,7 +22,9 @@ from stream.ports import Snapshot, SnapshotName
 
 _MAGIC: Final = b"freshet-snapshot-1\n"
 _SUM: Final = 32
-_NAME: Final = re.compile(r"(?P<stage>[a-z]+)-v\d+-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap")
+_NAME: Final = re.compile(
+    r"(?P<stage>[a-z]+)-v\d+-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
+)
 
 
 class _Table(msgspec.Struct):
@@ -77,7 +79,9 @@ class FolderSnapshots:
         for path in self._folder.glob(f"{stage}-v*.snap"):
             match = _NAME.fullmatch(path.name)
             if match and match["stage"] == stage:
-                found.append(SnapshotName(stage, int(match["position"]), match["digest"], str(path)))
+                found.append(
+                    SnapshotName(stage, int(match["position"]), match["digest"], str(path))
+                )
         return sorted(found, key=lambda name: (-name.position, name.digest))
 
     def read(self, name: SnapshotName) -> Snapshot:

@@ -19,6 +19,8 @@ from stream.records import LogRecord, NewRecord
 # Records one transaction takes at most: a commit stays short, and memory bounded.
 _GROUP: Final = 20_000
 _RETRY_AFTER_S: Final = 1.0
+# Another process reading may hold the file for a moment.
+_BUSY_S: Final = 5.0
 
 _SCHEMA: Final = """
 create table if not exists records (
@@ -83,7 +85,7 @@ class SqliteLog:
                 " where position >= ? order by position limit ?",
                 (start, limit),
             ).fetchall()
-        return [LogRecord(at, received, bool(imported), body) for at, received, imported, body in rows]
+        return [LogRecord(at, received, bool(old), body) for at, received, old, body in rows]
 
     def end(self) -> int:
         if self._writer is None:
@@ -184,4 +186,6 @@ class SqliteLog:
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
+    )

@@ -1,0 +1,71 @@
+"""`freshet ingest`: old data into a running server, or straight into a data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from config import bootstrap
+from config.cli.evaluate import csv_options
+from config.cli.options import AsJson, ConfigFile, console, settings_for, show
+from producers.direct import Direct
+from producers.ingest import HttpSink, IngestReport, Sink, ingest
+from producers.readers import FORMATS, Dataset, read
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ingest")(ingest_file)
+
+
+def ingest_file(
+    file: Annotated[Path, typer.Argument(help="The data file.")],
+    format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")],
+    url: Annotated[
+        str | None, typer.Option(help="A running server; default http://127.0.0.1:8000.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", help="Instead of a server: a folder nobody holds.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Events a second at most.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a data file: catalogue and people first, then the events, marked as imports.
+
+    Every event is named by file and line, so sending a file again changes nothing.
+
+    Example: `freshet ingest ml-100k.inter --format recbole --url http://127.0.0.1:8000`
+    """
+    if url is not None and data_dir is not None:
+        raise typer.BadParameter(
+            "is for a server, --data-dir for a folder: give one", param_hint="--url"
+        )
+    dataset = read(file, format, **csv_options(columns, delimiter))
+    if data_dir is None:
+        report = _send(dataset, HttpSink(url or "http://127.0.0.1:8000"), rate)
+    else:
+        running = bootstrap.embedded(settings_for(config, data_dir))
+        try:
+            report = _send(dataset, Direct(running.service, imported=True), rate)
+        finally:
+            running.close()
+    show({name: getattr(report, name) for name in IngestReport.__dataclass_fields__}, as_json)
+
+
+def _send(dataset: Dataset, sink: Sink, rate: float | None) -> IngestReport:
+    with Progress(console=console) as bars:
+        tasks = {}
+
+        def progress(what: str, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=None)
+            bars.update(tasks[what], completed=count, description=f"{what} {count:,}")
+
+        return ingest(dataset, sink, rate, progress)

@@ -1,0 +1,60 @@
+"""Options that several verbs share, and how progress and results are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from config.load import load
+from config.settings import Settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file; default freshet.toml."),
+]
+DataDir = Annotated[
+    str | None, typer.Option("--data-dir", help="Data folder; default ./freshet-data.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+#: For people; results go to stdout, everything else here.
+console = Console(stderr=True, highlight=False)
+
+
+def settings_for(config: Path | None, data_dir: str | None = None, **flags: Any) -> Settings:
+    """Settings with a verb's flags on top; `api__port=1` sets `api.port`."""
+    dotted = {name.replace("__", "."): value for name, value in flags.items()}
+    return load({"core.data_dir": data_dir, **dotted}, config)
+
+
+def show(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result: one JSON object, or a name and a value a line."""
+    if as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    width = max((len(name) for name in result), default=0)
+    for name, value in result.items():
+        shown = json.dumps(value) if isinstance(value, dict | list) else value
+        sys.stdout.write(f"{name:<{width}}  {shown}\n")
+
+
+@contextmanager
+def progress_bar(label: str, total: int | None) -> Iterator[Any]:
+    """Yield a function that moves the bar on by so many."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda more: bar.advance(task, more)

@@ -1,0 +1,126 @@
+"""`freshet run`: the embedded mode, one process with log, learner, API and page."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from typing import Annotated, Literal
+
+import typer
+
+from config import bootstrap
+from config.cli.demo import DemoName, play_live, prepare
+from config.cli.logs import set_up_logs
+from config.cli.options import ConfigFile, DataDir, console, progress_bar, settings_for
+from config.settings import Settings
+from stream.embedded import Embedded
+from stream.errors import StreamError
+
+# Longest a thread may hold the interpreter before another gets it: at Python's default of
+# 5 ms a request would wait that long for the learner.
+_SWITCH_S = 0.0005
+# Open requests get this long at Ctrl-C; drain and snapshot have the rest of the ten seconds.
+_GRACE_S = 2
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(run)
+
+
+def run(
+    host: Annotated[str | None, typer.Option(help="Address; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default 8000, 0: a free one.")] = None,
+    data_dir: DataDir = None,
+    demo: Annotated[
+        Literal["films", "shop", "none"], typer.Option(help="What a fresh folder begins with.")
+    ] = "films",
+    config: ConfigFile = None,
+) -> None:
+    """Start Freshet in one process. Ctrl-C drains, saves and leaves; the next start goes on there.
+
+    Examples:
+
+    `freshet run --demo films` real ratings, then the rest of them live
+
+    `freshet run --demo none --data-dir mine` empty, for your own data
+    """
+    settings = settings_for(config, data_dir, api__host=host, api__port=port)
+    set_up_logs(settings.logs)
+    sys.setswitchinterval(_SWITCH_S)
+    listening = _bind(settings)
+    with listening:
+        running = bootstrap.embedded(settings)
+        try:
+            _serve(running, settings, demo, listening)
+        finally:
+            console.print("draining and saving …")
+            running.close()
+    console.print("saved; the next start goes on from here")
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the address first: a busy port should not cost the wait for the demo."""
+    listening = socket.socket(
+        socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET, socket.SOCK_STREAM
+    )
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.api.host, settings.api.port))
+    except OSError as error:
+        listening.close()
+        raise StreamError(
+            f"{settings.api.host}:{settings.api.port} cannot be had ({error.strerror}); "
+            "choose another with --port"
+        ) from None
+    return listening
+
+
+def _serve(
+    running: bootstrap.Running, settings: Settings, demo: DemoName, listening: socket.socket
+) -> None:
+    service = running.service
+    with progress_bar("learning what the log holds", None) as advance:
+        service.catch_up(advance)
+    service.use(settings.learning)
+    playing = prepare(running, demo)
+    service.start()
+    stop = threading.Event()
+    live = threading.Thread(
+        target=play_live, args=(playing, service, settings.demo, stop), name="demo", daemon=True
+    )
+    if playing is not None:
+        live.start()
+    host, port = listening.getsockname()[:2]
+    console.print(f"Freshet is at [bold]http://{host}:{port}[/bold] (Ctrl-C ends it)")
+    try:
+        _listen(service, settings, playing.name if playing else "none", listening)
+    finally:
+        stop.set()
+        if playing is not None:
+            live.join(_GRACE_S)
+
+
+def _listen(service: Embedded, settings: Settings, demo: str, listening: socket.socket) -> None:
+    import uvicorn
+    from api.app import create_app
+
+    application = create_app(service, demo=demo, docs=settings.api.docs)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+    # uvicorn raises the signal again once it has stopped; what comes after is ours to finish.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server.run(sockets=[listening])
