@@ -24,7 +24,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     scoring: Literal["sample", "all"] = "sample"
     scoring_rate: Annotated[float, Meta(gt=0)] = 400.0
     user_events_per_minute: Annotated[int, Meta(ge=1)] = 20
-    pair_events_per_hour: Annotated[int, Meta(ge=1)] = 3
+    # Counted in a byte that stops at 255.
+    pair_events_per_hour: Annotated[int, Meta(ge=1, le=254)] = 3
     partitions: Annotated[int, Meta(ge=1, le=1)] = 1
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
 

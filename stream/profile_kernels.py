@@ -184,17 +184,21 @@ def _copy_past(r: Rows, user: int, time: float, flags: int, out: Out, n: int) ->
 
 @njit(cache=True, nogil=True)
 def _touch(r: Rows, limits: Limits, events: Events, at: int, user: int, time: float) -> bool:
-    """Put the item to its place in the history; True when a rate cap is passed."""
+    """Put the item to its place in the history; True when a rate cap is passed.
+
+    Imports count towards no cap: a history taken in now must not silence what follows it.
+    """
     minute = np.int64(math.floor(events.received_at[at] / 60.0))
     if r.minute[user, 0] != minute:
         r.minute[user, 0], r.minute[user, 1] = minute, 0
-    r.minute[user, 1] += 1
-    hour, count = minute // 60, 1
+    one = 0 if events.imported[at] else 1
+    r.minute[user, 1] += one
+    hour, count = minute // 60, one
     key, row = events.item_key[at], r.history[user]
     for entry in range(row[START], row[START] + row[LENGTH]):
         if r.history_key[entry] == key:
             if r.history_hour[entry] == hour:
-                count = min(int(r.history_count[entry]) + 1, 255)
+                count = min(int(r.history_count[entry]) + one, 255)
             r.history_hour[entry], r.history_count[entry] = hour, count
             if r.history_time[entry] <= time:
                 _close_gap(r, row, entry)

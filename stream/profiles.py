@@ -14,18 +14,33 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from models.examples import HISTORY, TYPES, Examples, Past
+from models.examples import TYPES, Examples, Past
 from models.index import build, find, fingerprint
+from models.settings import LearningSettings
 from models.tables import Arena, Array
 from stream import pool, recent
 from stream.errors import InvalidEvent
-from stream.events import CONTROL, Feedback, parse_feedback, parse_item, parse_user, time_of
+from stream.events import (
+    CONTROL,
+    Feedback,
+    decode,
+    parse_feedback,
+    parse_item,
+    parse_user,
+    time_of,
+)
 from stream.examples import NOTHING, Control, DeadLetter, Emitted, ExampleBatch
 from stream.manifest import Manifest
+from stream.profile_buffers import past_of, room_for
 from stream.profile_kernels import DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step
 from stream.records import LogRecord
 
 _REASONS: Final = {LATE: "late", FUTURE: "future"}
+# Events a kernel call takes at most: what a batch may emit is set aside before it begins, and
+# every event may copy out a whole seen set.
+_MOST: Final = 1_000
+#: The type of whatever a partition has no number left for: learned, but with no weight.
+OTHER: Final = "other"
 #: Counts that `freshet state` shows.
 COUNTS: Final = ("applied", "duplicates", "capped", "dead_letters", "other")
 
@@ -38,6 +53,13 @@ class UserRow:
     types: list[str]
     counts: dict[str, int]
     last_time: float
+
+
+class _Setting(msgspec.Struct):
+    learning: LearningSettings
+
+
+_setting = msgspec.json.Decoder(_Setting)
 
 
 @dataclass(frozen=True)
@@ -101,43 +123,56 @@ class Profiles:
         waiting: list[_Checked] = []
         for record in records:
             try:
-                checked = self._check(record)
+                checked = self._parse(record)
+                if checked is not None:
+                    self._type_number(checked.event.type)
+                    waiting.append(checked)
+                # Events go before the control record that follows them, and in bounded lots.
+                if checked is None or len(waiting) == _MOST:
+                    pieces.extend(self._apply(waiting, dead))
+                    waiting = []
+                if checked is None:
+                    pieces.extend(self._forward(record))
             except InvalidEvent as error:
                 dead.append(self._bury(record, error.field or "malformed", str(error)))
-                continue
-            if isinstance(checked, _Checked):
-                waiting.append(checked)
-                continue
-            pieces.extend(self._apply(waiting, dead))
-            waiting = []
-            if checked is not None:
-                pieces.append(checked)
         pieces.extend(self._apply(waiting, dead))
         self._count("dead_letters", len(dead))
         return Emitted(pieces, dead, records[-1].offset + 1 if records else 0)
 
-    def _check(self, record: LogRecord) -> _Checked | Control | None:
-        checked = self._parse(record)
-        if checked is not None:
-            self._type_number(checked.event.type)
-            return checked
+    def _forward(self, record: LogRecord) -> list[Control]:
+        """The control record as the model is to see it, if at all. Raises InvalidEvent."""
+        body = self._control(record)
+        self._count("other", 1)
+        if body is None:
+            return []
+        return [Control(record.kind(), body, record.offset, self._chain(record.offset))]
+
+    def _control(self, record: LogRecord) -> dict[str, Any] | None:
+        """What the model is to be told of a control record, None: nothing. Raises InvalidEvent."""
         kind = record.kind()
+        if kind == "item":
+            item: dict[str, Any] = msgspec.to_builtins(parse_item(record.body))
+            return item
+        if kind == "setting":
+            learning: LearningSettings = decode(_setting, record.body).learning
+            # The names a setting gives meaning to have their numbers before any client's own.
+            for name in learning.events:
+                self._type_number(name)
+            return {"learning": msgspec.to_builtins(learning)}
         if kind == "user":
             user = parse_user(record.body)
             with self._lock:
                 self._attributes[user.user_id] = msgspec.json.encode(user.attributes)
-        body = msgspec.to_builtins(parse_item(record.body)) if kind == "item" else record.json()
-        self._count("other", 1)
-        if kind in ("user", "manifest"):
-            return None
-        return Control(kind, body, record.offset, self._chain(record.offset))
+        return None
 
     def _type_number(self, name: str) -> int:
+        """A type's number in this partition; the last one is shared by all that come too late."""
         raw = name.encode()
         if raw not in self._types:
-            if len(self._types) == TYPES:
-                raise InvalidEvent("type", f"is one too many: a partition knows {TYPES}")
-            self._types.append(raw)
+            if len(self._types) >= TYPES - 1:
+                raw = OTHER.encode()
+            if raw not in self._types:
+                self._types.append(raw)
         return self._types.index(raw)
 
     def _apply(self, waiting: list[_Checked], dead: list[DeadLetter]) -> Iterator[ExampleBatch]:
@@ -145,7 +180,7 @@ class Profiles:
             return
         n = len(waiting)
         events = self._columns(waiting)
-        out = _room_for(n, self._seen_bound(events))
+        out = room_for(n, self.manifest.seen)
         with self._lock:
             self._make_room(n)
             emitted = step(self._rows, self._window.view(n), self._limits, events, out)
@@ -184,12 +219,20 @@ class Profiles:
         return identity(event.user_id, event_id, self._seed)
 
     def identity_of(self, record: LogRecord) -> int | None:
-        """The dedup key of a record, None where it has none or could not be learned."""
+        """The dedup key of a record, None where it has none or cannot be learned."""
         try:
             checked = self._parse(record)
         except InvalidEvent:
             return None
-        return self.event_key(checked) if checked is not None else None
+        if checked is None or not self._is_in_time(checked):
+            return None
+        return self.event_key(checked)
+
+    def _is_in_time(self, checked: _Checked) -> bool:
+        received, limits = checked.record.received_at, self._limits
+        return checked.record.imported or (
+            received - limits.lateness_s <= checked.time <= received + limits.future_s
+        )
 
     def _parse(self, record: LogRecord) -> _Checked | None:
         if record.kind() in CONTROL:
@@ -256,7 +299,7 @@ class Profiles:
             row = find(r.slots, r.key, key)
             if row < 0:
                 return None
-            past = _past_of(r, int(row))
+            past = past_of(r, int(row))
             counts, last = r.counts[row].tolist(), float(r.last[row])
         names = self.types
         return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
@@ -290,15 +333,9 @@ class Profiles:
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         with self._lock:
             self.arena.load(tables)
-            self._attributes.update(
-                msgspec.json.decode(objects["attributes"], type=dict[str, bytes])
-            )
+            self._attributes = msgspec.json.decode(objects["attributes"], type=dict[str, bytes])
             self._window.refresh()
             self._refresh()
-
-    def _seen_bound(self, events: Events) -> int:
-        """Entries of seen sets a batch can copy out, at most."""
-        return int(events.user_key.shape[0]) * self.manifest.seen
 
     def _make_room(self, events: int) -> None:
         arena = self.arena
@@ -328,30 +365,3 @@ class Profiles:
 def identity(user_id: str, event_id: str, seed: bytes) -> int:
     """The key of an event: its user and its id, unambiguously joined."""
     return fingerprint(f"{len(user_id)}:{user_id}:{event_id}", seed)
-
-
-def _room_for(n: int, seen: int) -> Out:
-    past = Past(
-        np.zeros(n + 1, np.int64), np.empty(n * HISTORY, np.uint64), np.empty(n * HISTORY),
-        np.empty(n * HISTORY, np.uint8), np.empty(n * HISTORY),
-        np.zeros(n + 1, np.int64), np.empty(seen, np.uint64), np.empty(seen, np.uint16),
-    )  # fmt: skip
-    examples = Examples(
-        np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64),
-        np.empty(n, np.uint8), np.empty(n), np.empty(n), np.empty(n, np.uint8),
-        np.empty(n, np.uint16), past,
-    )  # fmt: skip
-    return Out(np.empty(n, np.uint8), np.full(n, -1, np.int64), examples, np.zeros(2, np.int64))
-
-
-def _past_of(r: Rows, row: int) -> Past:
-    start, length = int(r.history[row, 0]), int(r.history[row, 2])
-    newest = slice(start, start + length)
-    first, seen = int(r.seen[row, 0]), int(r.seen[row, 2])
-    return Past(
-        np.array([0, length]), r.history_key[newest][::-1].copy(),
-        r.history_time[newest][::-1].copy(), r.history_type[newest][::-1].copy(),
-        r.history_value[newest][::-1].astype(np.float64),
-        np.array([0, seen]), r.seen_key[first : first + seen].copy(),
-        r.seen_mask[first : first + seen].copy(),
-    )  # fmt: skip
