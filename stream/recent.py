@@ -78,11 +78,13 @@ def add(r: Recent, key: np.uint64, used: NDArray[np.int64]) -> bool:
         if keys.shape[0] > 0 and find(r.slots[which], keys, key) >= 0:
             return False
     at = r.total[0] % window
-    if at == 0:
-        r.slots[half, :] = 0
     r.keys[half * window + at] = key
     insert(r.slots[half], key, at)
     r.total[0] += 1
+    if r.total[0] % window == 0:
+        # The half to fill next is forgotten now, not with its first key: a window derived
+        # again from the tables at this very place knows exactly the same keys.
+        r.slots[1 - half, :] = 0
     used[0] = min(r.total[0], 2 * window)
     return True
 
