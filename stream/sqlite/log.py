@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Any, Final
 
 from stream.append_window import AppendWindow
 from stream.errors import LogUnavailable
@@ -19,6 +19,8 @@ from stream.records import LogRecord, NewRecord
 # Records one transaction takes at most: a commit stays short, and memory bounded.
 _GROUP: Final = 20_000
 _RETRY_AFTER_S: Final = 1.0
+# How often a reader beside a writing process looks for more.
+_POLL_S: Final = 0.05
 # Another process reading may hold the file for a moment.
 _BUSY_S: Final = 5.0
 
@@ -57,48 +59,69 @@ class SqliteLog:
         self._path = path
         self._window = window
         self._clock = clock
+        self._read_only = read_only
         self._grown = threading.Condition()
         self._reading = threading.Lock()
         self._writer: sqlite3.Connection | None = None
-        if not read_only:
-            self._writer = self._open()
-        self._reader = _connect(path, read_only)
+        try:
+            if not read_only:
+                self._writer = self._open()
+            self._reader = _connect(path, read_only)
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"{path} cannot be opened: {error}", _RETRY_AFTER_S) from error
         self._end = self._stored_end()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = read_only
         self._thread = threading.Thread(target=self._write, name="log-writer", daemon=True)
         if not read_only:
             self._thread.start()
 
     def submit(self, records: Sequence[NewRecord]) -> Future[Appended]:
-        """Queue records for the next commit; the future resolves once they are durable."""
+        """Queue records for the next commit; the future resolves once they are durable.
+
+        A call cancelled before its turn is not appended.
+        """
         waiting = _Waiting(records)
-        self._queue.put(waiting)
+        with self._closing:
+            if self._closed:
+                waiting.future.set_exception(LogUnavailable("log: it is closed", _RETRY_AFTER_S))
+            else:
+                self._queue.put(waiting)
         return waiting.future
 
     def append(self, records: Sequence[NewRecord]) -> Appended:
         return self.submit(records).result()
 
     def read(self, start: int, limit: int) -> list[LogRecord]:
-        with self._reading:
-            rows = self._reader.execute(
-                "select position, received_at, imported, body from records"
-                " where position >= ? order by position limit ?",
-                (start, limit),
-            ).fetchall()
+        rows = self._select(
+            "select position, received_at, imported, body from records"
+            " where position >= ? order by position limit ?",
+            (start, limit),
+        )
         return [LogRecord(at, received, bool(old), body) for at, received, old, body in rows]
 
     def end(self) -> int:
-        if self._writer is None:
-            self._end = self._stored_end()
-        return self._end
+        return self._stored_end() if self._read_only else self._end
 
     def wait(self, end: int, timeout_s: float) -> bool:
-        with self._grown:
-            return self._grown.wait_for(lambda: self._end > end, timeout_s)
+        if not self._read_only:
+            with self._grown:
+                return self._grown.wait_for(lambda: self._end > end, timeout_s)
+        until = time.monotonic() + timeout_s
+        while self._stored_end() <= end:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(min(_POLL_S, timeout_s))
+        return True
 
     def close(self) -> None:
+        """Write what is queued, then let go of the file."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         if self._thread.is_alive():
-            self._queue.put(None)
             self._thread.join()
         self._reader.close()
 
@@ -110,13 +133,21 @@ class SqliteLog:
         return connection
 
     def _stored_end(self) -> int:
-        with self._reading:
-            (last,) = self._reader.execute("select max(position) from records").fetchone()
+        [(last,)] = self._select("select max(position) from records")
         return 0 if last is None else last + 1
+
+    def _select(self, query: str, values: tuple[int, ...] = ()) -> list[Any]:
+        try:
+            with self._reading:
+                return self._reader.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"log: {error}", _RETRY_AFTER_S) from error
 
     def _write(self) -> None:
         while True:
             group, closing = self._next_group()
+            # A caller who has gone away was promised nothing.
+            group = [w for w in group if w.future.set_running_or_notify_cancel()]
             if group:
                 self._commit(group)
             if closing:
@@ -148,7 +179,7 @@ class SqliteLog:
         ]
         try:
             self._insert(rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError, OverflowError) as error:
             self._recover()
             for waiting in group:
                 waiting.future.set_exception(LogUnavailable(f"log: {error}", _RETRY_AFTER_S))
@@ -170,7 +201,7 @@ class SqliteLog:
             self._writer = None
             self._end = self._stored_end()
             self._writer = self._open()
-        except sqlite3.Error:
+        except (sqlite3.Error, LogUnavailable):
             return  # the next commit tries to open it again
 
     def _answer(self, group: list[_Waiting], start: int) -> None:
