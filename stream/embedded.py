@@ -8,7 +8,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,9 +19,9 @@ import numpy as np
 from models.model import Learned, Model
 from models.settings import LearningSettings
 from stream.append_window import AppendWindow
-from stream.errors import ManifestMismatch
+from stream.errors import LogUnavailable, ManifestMismatch
 from stream.examples import ExampleBatch
-from stream.learner import Learner, write
+from stream.learner import Learner, Pair, write
 from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore, UserRows
 from stream.profiles import identity
@@ -37,6 +38,9 @@ _CATCH_UP: Final = 512
 # How long the learner sleeps at most when nothing arrives; it is woken by appends.
 _IDLE_S: Final = 0.5
 _ACTIVITY: Final = 200
+
+
+_Waiter = tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,10 @@ class Embedded:
         self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
         self._writer = ThreadPoolExecutor(1, "snapshots")
         self._saved_at, self._saved_position = time.monotonic(), learner.next_offset
+        self._tried_at, self._tried_position = self._saved_at, self._saved_position
+        self._saving: Future[int] | None = None
         self._published_at = time.monotonic()
-        self._waiters: deque[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]] = deque()
+        self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
         self._activity: deque[dict[str, Any]] = deque(maxlen=_ACTIVITY)
         self._sequence = 0
@@ -114,7 +120,7 @@ class Embedded:
             self.catch_up()
 
     def catch_up(self, progress: Any = None) -> None:
-        """Learn all the log holds, before the thread starts."""
+        """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
         while learned := self._learner.learn(_CATCH_UP, self._watch):
             self._save_if_due()
             if progress is not None:
@@ -125,8 +131,10 @@ class Embedded:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._finish_saving(wait=True)
         if self._failed is None and self._learner.next_offset != self._saved_position:
             self._save()
+        self._finish_saving(wait=True)
         self._writer.shutdown(wait=True)
         self._log.close()
         self._dead.close()
@@ -157,14 +165,23 @@ class Embedded:
             return True
         loop = asyncio.get_running_loop()
         reached: asyncio.Future[bool] = loop.create_future()
+        waiter = target, loop, reached
         with self._waiters_lock:
-            self._waiters.append((target, loop, reached))
+            self._waiters.append(waiter)
         if self._learner.next_offset >= target:
+            self._leave(waiter)
             return True
         try:
             return await asyncio.wait_for(reached, timeout_s)
         except TimeoutError:
             return self._learner.next_offset >= target
+        finally:
+            self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Take a waiter out; a position that never comes would keep it for ever."""
+        with self._waiters_lock, suppress(ValueError):
+            self._waiters.remove(waiter)
 
     def position(self, user_id: str) -> dict[int, int]:
         return {0: self._learner.next_offset}
@@ -204,21 +221,32 @@ class Embedded:
         """Learn until stopped; an unforeseen error ends learning loudly and skips no event."""
         try:
             while True:
-                behind = self._log.end() - self._learner.next_offset
-                limit = _TURN if behind <= _TURN else _CATCH_UP
-                if self._learner.learn(limit, self._watch):
-                    self._published_at = time.monotonic()
-                    self._wake()
-                    self._save_if_due()
+                try:
+                    learned = self._turn()
+                except LogUnavailable as error:
+                    logger.error("learning waits: %s", error)
+                    if self._stopping.wait(error.retry_after_s):
+                        return
                     continue
-                self._caught_up = True
-                self._save_if_due()
+                if learned:
+                    continue
                 if self._stopping.is_set():
                     return
                 self._log.wait(self._learner.next_offset, _IDLE_S)
         except Exception as error:
             self._failed = f"{type(error).__name__}"
             logger.exception("the learner stopped")
+
+    def _turn(self) -> int:
+        behind = self._log.end() - self._learner.next_offset
+        learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._watch)
+        if learned:
+            self._published_at = time.monotonic()
+            self._wake()
+        else:
+            self._caught_up = True
+        self._save_if_due()
+        return learned
 
     def _wake(self) -> None:
         position = self._learner.next_offset
@@ -227,7 +255,8 @@ class Embedded:
             if due:
                 self._waiters = deque(w for w in self._waiters if w[0] > position)
         for _, loop, reached in due:
-            loop.call_soon_threadsafe(_resolve, reached)
+            with suppress(RuntimeError):  # a loop that has closed waits for nothing
+                loop.call_soon_threadsafe(_resolve, reached)
 
     def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
         start = max(len(batch.item_ids) - _ACTIVITY, 0)
@@ -247,23 +276,37 @@ class Embedded:
             )
 
     def _save_if_due(self) -> None:
-        moved = self._learner.next_offset - self._saved_position
-        waited = time.monotonic() - self._saved_at
+        if not self._finish_saving(wait=False):
+            return  # one at a time: a slow disk must not pile up copies of the state
+        moved = self._learner.next_offset - self._tried_position
+        waited = time.monotonic() - self._tried_at
         if moved >= self._policy.every_records or (moved and waited >= self._policy.every_s):
             self._save()
 
     def _save(self) -> None:
         """Copy the state here, write it elsewhere; a failed write leaves the older snapshots."""
+        self._tried_at, self._tried_position = time.monotonic(), self._learner.next_offset
         pair = self._learner.capture()
-        self._saved_position, self._saved_at = self._learner.next_offset, time.monotonic()
         if pair is not None:
-            self._writer.submit(self._write, pair)
+            self._saving = self._writer.submit(self._write, pair)
 
-    def _write(self, pair: Any) -> None:
+    def _write(self, pair: Pair) -> int:
+        write(self._snapshots, pair, self._policy.keep)
+        return pair.model.position
+
+    def _finish_saving(self, wait: bool) -> bool:
+        """Note how the write under way ended; False while it has not."""
+        if self._saving is None:
+            return True
+        if not wait and not self._saving.done():
+            return False
+        saving, self._saving = self._saving, None
         try:
-            write(self._snapshots, pair, self._policy.keep)
+            self._saved_position = saving.result()
+            self._saved_at = time.monotonic()
         except OSError as error:
             logger.error("snapshot not written: %s", error)
+        return True
 
 
 def _setting(settings: LearningSettings) -> NewRecord:

@@ -12,6 +12,7 @@ import msgspec
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Model
 from stream.errors import LogMismatch, SnapshotCorrupt, StreamError
+from stream.examples import Emitted
 from stream.manifest import Manifest
 from stream.model_stage import ModelStage, Watcher
 from stream.ports import DeadLetters, EventLog, Snapshot, SnapshotStore
@@ -45,25 +46,30 @@ class Learner:
         self.stage = ModelStage(model)
         self.next_offset = 0
         self.last: LogRecord | None = None
+        # What stage one has emitted and the model not yet learned; None between turns.
+        self._pending: tuple[Emitted, LogRecord] | None = None
 
     def learn(self, limit: int, watch: Watcher | None = None) -> int:
         """Read and apply up to `limit` records; return how many.
 
         The order: dead letters are durable → rows change → the model learns → `next_offset`
         moves. A crash in between repeats from the last snapshot, and every step drops what
-        it has already done.
+        it has already done. Raises LogUnavailable when dead letters cannot be kept now; the
+        next call goes on from there.
         """
-        records = self._log.read(self.next_offset, limit)
-        if not records:
-            return 0
-        emitted = self.profiles.step(records)
+        if self._pending is None:
+            records = self._log.read(self.next_offset, limit)
+            if not records:
+                return 0
+            self._pending = self.profiles.step(records), records[-1]
+        emitted, last = self._pending
         if self._dead is not None and emitted.dead:
             self._dead.put(emitted.dead)
         for piece in emitted.pieces:
             self.stage.apply(self.profiles.partition, piece, watch)
-        self.last = records[-1]
-        self.next_offset = emitted.next_offset
-        return len(records)
+        learned = emitted.next_offset - self.next_offset
+        self.last, self.next_offset, self._pending = last, emitted.next_offset, None
+        return learned
 
     def state_hash(self) -> str:
         """Hex digest over all that can change an answer, both stages."""
@@ -73,8 +79,8 @@ class Learner:
     # Snapshots.
 
     def capture(self) -> Pair | None:
-        """Copy both stages' state; None before the first record."""
-        if self.last is None:
+        """Copy both stages' state; None before the first record and within a turn."""
+        if self.last is None or self._pending is not None:
             return None
         model_tables, model_objects = self.stage.model.dump()
         marks = {str(p): mark for p, mark in self.stage.marks.items()}
@@ -99,7 +105,7 @@ class Learner:
         With none, learning begins at the start of the log. A snapshot that is corrupt or of
         another learning version is passed over; one of another log raises LogMismatch.
         """
-        model = self._newest(store, MODEL, self._log.end(), self._load_model)
+        model = self._newest(store, MODEL, None, self._load_model)
         if model is None:
             return
         profiles = self._newest(store, PROFILES, model.position, self._load_profiles)
@@ -116,11 +122,15 @@ class Learner:
         self.profiles.load(snapshot.tables, snapshot.objects)
 
     def _newest(
-        self, store: SnapshotStore, stage: str, highest: int, load: Callable[[Snapshot], None]
+        self,
+        store: SnapshotStore,
+        stage: str,
+        highest: int | None,
+        load: Callable[[Snapshot], None],
     ) -> Snapshot | None:
         """Load the newest that can be; a failed load leaves nothing behind."""
         for name in store.names(stage):
-            if name.position > highest:
+            if highest is not None and name.position > highest:
                 continue
             try:
                 snapshot = store.read(name)

@@ -92,7 +92,7 @@ class SnapshotStore(Protocol):
     def read(self, name: SnapshotName) -> Snapshot: ...
 
     def prune(self, stage: str, keep: int) -> None:
-        """Remove all but the newest `keep`."""
+        """Remove all but the newest `keep`; those of an older learning version go first."""
         ...
 
 
@@ -110,7 +110,10 @@ class DeadLetters(Protocol):
     """Records that could not be learned, kept once per source position."""
 
     def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep letters; one whose position is there already changes nothing."""
+        """Keep letters, durable at return; one whose position is there already changes nothing.
+
+        Raises LogUnavailable when they cannot be kept now; then none was.
+        """
         ...
 
     def letters(self) -> Iterator[StoredLetter]:

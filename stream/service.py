@@ -107,7 +107,7 @@ def accept(
 
 def check_time(time: float, received_at: float, manifest: Manifest) -> None:
     """Raise InvalidEvent when an event is older or newer than stage one will take."""
-    if time < received_at - manifest.lateness_s + _MARGIN_S:
+    if time < received_at - manifest.lateness_s + min(_MARGIN_S, manifest.lateness_s / 2):
         days = manifest.lateness_s / 86_400
         raise InvalidEvent("timestamp", f"is older than {days:g} days; import it with ?import=true")
     if time > received_at + manifest.future_s:

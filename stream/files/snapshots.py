@@ -16,14 +16,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from models.errors import StateMismatch
 from stream.errors import SnapshotCorrupt
 from stream.ports import Snapshot, SnapshotName
 
 _MAGIC: Final = b"freshet-snapshot-1\n"
 _SUM: Final = 32
 _NAME: Final = re.compile(
-    r"(?P<stage>[a-z]+)-v\d+-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
+    r"(?P<stage>[a-z]+)-v(?P<version>\d+)-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
 )
 
 
@@ -94,11 +93,14 @@ class FolderSnapshots:
             raise SnapshotCorrupt(f"{Path(name.path).name} fails its checksum")
         try:
             return _parse(body)
-        except (ValueError, struct.error, msgspec.DecodeError, StateMismatch) as error:
+        except (ValueError, TypeError, struct.error, msgspec.MsgspecError) as error:
             raise SnapshotCorrupt(f"{Path(name.path).name} is malformed: {error}") from error
 
     def prune(self, stage: str, keep: int) -> None:
-        for name in self.names(stage)[keep:]:
+        # By position alone, a state that is built anew under a newer version would lose its
+        # snapshots to the old ones, which lie higher.
+        names = sorted(self.names(stage), key=lambda name: -_version_of(name))
+        for name in names[keep:]:
             Path(name.path).unlink(missing_ok=True)
 
     def _name(self, snapshot: Snapshot, digest: str) -> SnapshotName:
@@ -106,6 +108,11 @@ class FolderSnapshots:
         return SnapshotName(
             snapshot.stage, snapshot.position, digest, str(self._folder / f"{stem}.snap")
         )
+
+
+def _version_of(name: SnapshotName) -> int:
+    match = _NAME.fullmatch(Path(name.path).name)
+    return int(match["version"]) if match else 0
 
 
 def _parts(snapshot: Snapshot) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from stream.errors import LogUnavailable
 from stream.examples import DeadLetter
 from stream.ports import StoredLetter
 
@@ -36,20 +37,27 @@ class SqliteDeadLetters:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("pragma journal_mode=wal")
+        self._db.execute("pragma synchronous=full")
         self._db.execute(_SCHEMA)
 
     def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep letters, durable at return. Raises LogUnavailable; then none was kept."""
         now = time.time()
         rows = [
             (d.partition, d.offset, d.reason, d.error, d.body, d.received_at, 1, now, None)
             for d in letters
         ]
         with self._lock:
-            self._db.execute("begin immediate")
-            self._db.executemany(
-                "insert or ignore into letters values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
-            self._db.execute("commit")
+            try:
+                self._db.execute("begin immediate")
+                self._db.executemany(
+                    "insert or ignore into letters values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                )
+                self._db.execute("commit")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise LogUnavailable(f"dead letters: {error}") from error
 
     def letters(self) -> Iterator[StoredLetter]:
         with self._lock:
