@@ -1,0 +1,90 @@
+"""The HTTP tier put together around a service. It starts and stops nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Lifespan
+from swagger_ui_bundle import swagger_ui_path
+
+from api import openapi
+from api.assets import Assets
+from api.call import Call, routes_of
+from api.errors import Refused, envelope
+from api.ladder import Ladder
+from api.metrics import Metrics
+from api.observe import SEEN, Observe
+from api.raw_path import RawPath
+from api.routes import docs, events, health, items, page, recommendations, users
+from api.routes.page import Title
+from stream.service import Service
+
+_HERE: Final = Path(__file__).parent
+_READER: Final = ("swagger-ui.css", "swagger-ui-bundle.js")
+
+
+def create_app(
+    service: Service,
+    *,
+    version: str = "0",
+    demo: str = "none",
+    with_docs: bool = True,
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
+    """Return the application. `version` and `demo` are what it says about itself."""
+    metrics = Metrics(service.status)
+    calls = [
+        *events.calls(service, metrics),
+        *recommendations.calls(service, metrics, Ladder(service)),
+        *items.calls(service),
+        *users.calls(service),
+        *health.calls(service, metrics),
+        *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir())),
+    ]
+    document = openapi.document(calls, version)
+    if with_docs:
+        calls += docs.calls(lambda: document, _reader())
+    return _compose(calls, metrics, document, lifespan)
+
+
+def _compose(
+    calls: list[Call],
+    metrics: Metrics,
+    document: dict[str, Any],
+    lifespan: Lifespan[FastAPI] | None,
+) -> FastAPI:
+    app = FastAPI(
+        title="Freshet",
+        version=document["info"]["version"],
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _unrouted},
+    )
+    app.openapi_version = document["openapi"]
+    app.openapi_schema = document
+    app.router.routes.extend(routes_of(calls))
+    app.add_middleware(RawPath)
+    app.add_middleware(Observe, metrics=metrics)  # added last, so it is around all others
+    return app
+
+
+def _reader() -> Assets:
+    packaged = [Path(str(swagger_ui_path / name)) for name in _READER]
+    return Assets([*packaged, *(_HERE / "reader").iterdir()])
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """404 and 405 of the router, in the envelope."""
+    assert isinstance(error, HTTPException)
+    said = {404: "there is no such call", 405: "this call does not take that method"}
+    message = said.get(error.status_code, "the request cannot be served")
+    refused = Refused(error.status_code, message, headers=error.headers)
+    return envelope(refused, request.scope[SEEN].request_id)

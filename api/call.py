@@ -1,0 +1,105 @@
+"""A call of the API, declared once: routing, reading and the OpenAPI document follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from api.errors import Refused, envelope, refusal_of, unavailable
+from api.limits import read_body
+from api.observe import SEEN, Seen
+from api.query import Param, read_query
+from api.raw_path import id_from_path
+from stream.errors import InvalidEvent, LogUnavailable
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request after its path and query were read and found right."""
+
+    ids: dict[str, str]
+    query: dict[str, Any]
+    scope: Scope
+    receive: Receive
+
+    async def body(self) -> bytes:
+        """The body. Raises Refused where it is too large or no JSON type."""
+        return await read_body(self.scope, self.receive)
+
+    def header(self, name: bytes) -> str:
+        return next((v.decode("latin-1") for n, v in self.scope["headers"] if n == name), "")
+
+
+Handler = Callable[[Incoming], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Method, path and handler; the rest is for the reader of /docs, but for `query`.
+
+    `takes` and `returns` are types of `api.schemas`; `refuses` are statuses beside 422.
+    """
+
+    method: str
+    path: str
+    handle: Handler
+    summary: str
+    tag: str = ""
+    query: Sequence[Param] = ()
+    takes: Sequence[type] = ()
+    example: Any = None
+    returns: type = str
+    status: int = 200
+    refuses: Sequence[int] = ()
+    hidden: bool = False
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Names of the path's parts that vary."""
+        parts = self.path.split("/")
+        return tuple(part[1:-1] for part in parts if part.startswith("{"))
+
+
+class Endpoint:
+    """The ASGI app of one path: reads, calls, and turns every refusal into the envelope."""
+
+    def __init__(self, path: str, calls: dict[str, Call]) -> None:
+        self._path = path
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen: Seen = scope[SEEN]
+        seen.route = self._path
+        call = self._calls.get(scope["method"]) or self._calls["GET"]  # HEAD
+        try:
+            response = await call.handle(_read(call, scope, receive))
+        except InvalidEvent as error:
+            response = envelope(refusal_of(error), seen.request_id)
+        except LogUnavailable as error:
+            response = envelope(unavailable(error), seen.request_id)
+        except Refused as error:
+            response = envelope(error, seen.request_id)
+        await response(scope, receive, send)
+
+
+def _read(call: Call, scope: Scope, receive: Receive) -> Incoming:
+    segments = scope["path_params"]
+    ids = {name: id_from_path(name, segments[name]) for name in call.ids}
+    return Incoming(ids, read_query(scope["query_string"], call.query), scope, receive)
+
+
+def routes_of(calls: Iterable[Call]) -> list[Route]:
+    """One route a path, so that 405 names all that the path allows."""
+    by_path: dict[str, dict[str, Call]] = {}
+    for call in calls:
+        by_path.setdefault(call.path, {})[call.method] = call
+    return [
+        Route(path.replace("}", ":raw}"), Endpoint(path, methods), methods=sorted(methods))
+        for path, methods in by_path.items()
+    ]

@@ -1,0 +1,177 @@
+"""The ladder: personal, session, trending, static. A rung that breaks is replaced by the next.
+
+Whatever happens, there is a list; the answer says where it came from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from models.answers import Asked, Listed, nobody
+from stream.profiles import UserRow
+from stream.service import Service
+
+Items = list[dict[str, Any]]
+Rung = tuple[str, Callable[[], Items | None]]
+
+#: Items kept for the moment when nothing else works: the longest list that can be asked for.
+KEPT: Final = 100
+# Younger than this the kept list is not drawn again; at zero every request would pay for it.
+_KEPT_FOR_S: Final = 10.0
+# A broken rung is met by every request; one warning in this time is enough to act on.
+_WARN_EVERY_S: Final = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many, and what must not be among them."""
+
+    k: int = 10
+    category: str | None = None
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A list ready to be sent. `degraded`: a healthy system would have answered from above."""
+
+    items: Items
+    served_by: str
+    degraded: bool
+
+
+class Ladder:
+    """Answers from the highest rung that holds."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._kept: Items = []
+        self._kept_at = float("-inf")
+        self._warned: dict[str, float] = {}
+
+    def personal(self, user_id: str, wanted: Wanted) -> Answer:
+        """For a user; one without any event gets what is trending, as it should be."""
+        row: list[UserRow | None] = []
+
+        def from_past() -> Items | None:
+            row.append(self._service.rows.row(user_id))
+            return self._from_row(row[0], wanted)
+
+        def from_trend() -> Items:
+            return self._trending(wanted, row[0] if row else None)
+
+        return self._first([("personal", from_past), ("trending", from_trend)], wanted)
+
+    def session(self, past: Callable[[], UserRow | None], wanted: Wanted) -> Answer:
+        """For events that came with the request; trending where no item of theirs is known."""
+
+        def from_past() -> Items | None:
+            row = past()
+            return self._from_row(row, wanted) if row and self._knows(row) else None
+
+        return self._first(
+            [("session", from_past), ("trending", lambda: self._trending(wanted))], wanted
+        )
+
+    def similar(self, item_id: str, k: int) -> Answer:
+        """Items like this one; trending ones for an item nobody knows."""
+        others = Wanted(k, exclude=(item_id,))
+
+        def alike() -> Items | None:
+            return self._items(self._service.model.similar(item_id, k)) or None
+
+        return self._first(
+            [("session", alike), ("trending", lambda: self._trending(others))], others
+        )
+
+    def trending(self, k: int) -> Answer:
+        wanted = Wanted(k)
+        return self._first([("trending", lambda: self._trending(wanted))], wanted)
+
+    def _first(self, rungs: list[Rung], wanted: Wanted) -> Answer:
+        """The first rung that answers; None means that it does not apply, which is no fault."""
+        degraded = False
+        for name, rung in rungs:
+            try:
+                items = rung()
+            except Exception:  # noqa: BLE001 - whatever broke, the next rung answers
+                self._warn(name)
+                degraded = True
+                continue
+            if items is not None:
+                if not degraded:
+                    self._keep()
+                return Answer(items, name, degraded)
+        return Answer(self._static(wanted), "static", True)
+
+    def _from_row(self, row: UserRow | None, wanted: Wanted) -> Items | None:
+        if row is None:
+            return None
+        asked = Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
+        return self._items(self._service.model.recommend(asked))
+
+    def _knows(self, row: UserRow) -> bool:
+        model = self._service.model
+        return any(model.row_of(int(key)) >= 0 for key in row.past.history_key)
+
+    def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Items:
+        """Filled up with the rest of the catalogue where little has happened yet."""
+        model = self._service.model
+        asked = nobody(wanted.k, wanted.category, wanted.exclude)
+        if row is not None:
+            asked = Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
+        listed = model.trending(wanted.k, asked)
+        if len(listed) < wanted.k:
+            there = {place.row for place in listed}
+            listed += [
+                Listed(place.row, 0.0, place.reason, place.because)
+                for place in model.recommend(asked)
+                if place.row not in there
+            ]
+        return self._items(listed[: wanted.k])
+
+    def _items(self, listed: Sequence[Listed]) -> Items:
+        model = self._service.model
+        items: Items = []
+        for place in listed:
+            head = {
+                "item_id": model.id_of(place.row),
+                "score": place.score,
+                "reason": place.reason,
+                "because": [model.id_of(row) for row in place.because],
+            }
+            items.append({**head, **(model.document(place.row) or {}), **head})
+        return items
+
+    def _keep(self) -> None:
+        """Remember a list for the last rung, while things work."""
+        now = time.monotonic()
+        if now - self._kept_at < _KEPT_FOR_S:
+            return
+        self._kept_at = now
+        try:
+            self._kept = self._trending(Wanted(KEPT)) or self._kept
+        except Exception:  # noqa: BLE001 - the list kept before stays
+            self._warn("static")
+
+    def _static(self, wanted: Wanted) -> Items:
+        left = [
+            item
+            for item in self._kept
+            if item["item_id"] not in wanted.exclude
+            and (wanted.category is None or wanted.category in item.get("categories", ()))
+        ]
+        return left[: wanted.k]
+
+    def _warn(self, rung: str) -> None:
+        now = time.monotonic()
+        if now - self._warned.get(rung, float("-inf")) >= _WARN_EVERY_S:
+            self._warned[rung] = now
+            logger.warning("a rung of the ladder broke", rung=rung, exc_info=True)

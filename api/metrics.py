@@ -1,0 +1,84 @@
+"""Numbers for Prometheus, in a registry of their own for every app. No label holds an id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+_BUCKETS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1, 1.5, 2.5, 5,
+)  # fmt: skip
+# Counts of the system since its log began; what else its status has are gauges.
+_COUNTED: Final = {"applied", "duplicates", "capped", "dead_letters", "other"}
+
+logger = structlog.get_logger(__name__)
+
+
+class StatusCollector(Collector):
+    """The system's own numbers, asked for when somebody looks."""
+
+    def __init__(self, status: Callable[[], Mapping[str, float]]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            numbers = self._status()
+        except Exception:
+            logger.warning("no status for metrics", exc_info=True)
+            return
+        for name, value in numbers.items():
+            kind = CounterMetricFamily if name in _COUNTED else GaugeMetricFamily
+            text = f"The system's {name.replace('_', ' ')}"
+            yield kind(f"freshet_{name}", text, value=float(value))
+
+
+class Metrics:
+    """What the HTTP tier counts."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, status: Callable[[], Mapping[str, float]]) -> None:
+        self.registry = CollectorRegistry()
+        self._durations = Histogram(
+            "freshet_request_duration_seconds", "From the first byte read to the answer sent",
+            ["route", "status_class"], registry=self.registry, buckets=_BUCKETS,
+        )  # fmt: skip
+        self._responses = Counter(
+            "freshet_responses", "Lists answered, by the rung of the ladder they came from",
+            ["served_by", "degraded"], registry=self.registry,
+        )  # fmt: skip
+        self._events = Counter(
+            "freshet_events", "Events sent by clients, by what became of them",
+            ["result"], registry=self.registry,
+        )  # fmt: skip
+        self._children: dict[tuple[str, int], Histogram] = {}
+        self._rungs: dict[tuple[str, bool], Counter] = {}
+        ProcessCollector(registry=self.registry)
+        self.registry.register(StatusCollector(status))
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        key = (route, status // 100)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._durations.labels(route, f"{status // 100}xx")
+        child.observe(seconds)
+
+    def served(self, served_by: str, degraded: bool) -> None:
+        key = (served_by, degraded)
+        child = self._rungs.get(key)
+        if child is None:
+            child = self._rungs[key] = self._responses.labels(served_by, str(degraded).lower())
+        child.inc()
+
+    def events(self, result: str, count: int) -> None:
+        if count:
+            self._events.labels(result).inc(count)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,84 @@
+"""Around every request: its id, the headers every answer carries, its time, its last resort."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import ClientGone, Refused, envelope
+from api.metrics import Metrics
+
+#: Key of the scope under which routes find `Seen`.
+SEEN: Final = "freshet.seen"
+#: Only what the server itself holds may run or be shown; nobody may frame it.
+POLICY: Final = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_POLICY_HEADER: Final = b"content-security-policy"
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_CLIENT_GONE: Final = 499  # a status of nginx's: the client left before the answer
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass
+class Seen:
+    """What is known of a request so far. `route` is a template, never a path with ids."""
+
+    request_id: str
+    route: str = "unmatched"
+    status: int = 0
+
+
+class Observe:
+    """ASGI middleware around all others. Its order: the answer is sent, then it is counted."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = scope[SEEN] = Seen(secrets.token_hex(8))
+        started = time.perf_counter()
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+                message["headers"] = [*message["headers"], *_marks(message, seen.request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except ClientGone:
+            seen.status = _CLIENT_GONE
+        except Exception:
+            logger.exception("unexpected error", request_id=seen.request_id, route=seen.route)
+            if seen.status:
+                raise
+            refused = Refused(500, "an unexpected error, which was logged under this request_id")
+            await envelope(refused, seen.request_id)(scope, receive, send_marked)
+        finally:
+            self._metrics.observe(
+                seen.route, seen.status or _CLIENT_GONE, time.perf_counter() - started
+            )
+
+
+def _marks(message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
+    marks = [(b"x-request-id", request_id.encode()), *_HEADERS]
+    if all(name != _POLICY_HEADER for name, _ in message["headers"]):
+        marks.append((_POLICY_HEADER, POLICY.encode()))
+    return marks

@@ -1,0 +1,175 @@
+"""Query parameters: what there is, how it is read, and what is said about mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, ClassVar, Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from api.errors import Refused
+from api.limits import QUERY_BYTES
+from stream.events import check_id
+from stream.positions import from_token
+
+EXCLUDED: Final = 1_000
+
+
+class Param(Protocol):
+    """One query parameter. `read` raises Refused or InvalidEvent that names it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def repeated(self) -> bool: ...
+    @property
+    def default(self) -> Any: ...
+    @property
+    def says(self) -> str: ...
+    def read(self, text: str) -> Any: ...
+    def schema(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number within bounds."""
+
+    name: str
+    low: int
+    high: int
+    default: int
+    says: str = ""
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> int:
+        # More digits than this are out of every range, and int() would take its time.
+        if text.isascii() and text.isdigit() and len(text) <= 18:
+            number = int(text)
+            if self.low <= number <= self.high:
+                return number
+        raise Refused(
+            422, f"{self.name} must be a whole number from {self.low} to {self.high}", self.name
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "integer", "minimum": self.low, "maximum": self.high, "default": self.default
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flag:
+    """`true` or `false`."""
+
+    name: str
+    default: bool = False
+    says: str = ""
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> bool:
+        if text not in ("true", "false"):
+            raise Refused(422, f"{self.name} must be true or false", self.name)
+        return text == "true"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean", "default": self.default}
+
+
+@dataclass(frozen=True)
+class Name:
+    """An id or a name of something; repeated, the value is a list of them."""
+
+    name: str
+    repeated: bool = False
+    says: str = ""
+
+    @property
+    def default(self) -> Any:
+        return () if self.repeated else None
+
+    def read(self, text: str) -> str:
+        check_id(self.name, text)
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        one = {"type": "string", "minLength": 1, "maxLength": 128}
+        return {"type": "array", "items": one, "maxItems": EXCLUDED} if self.repeated else one
+
+
+@dataclass(frozen=True)
+class Position:
+    """A position token; the value is what it holds."""
+
+    name: str
+    says: str = ""
+    default: ClassVar[None] = None
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> dict[int, int]:
+        return from_token(text)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,1024}$"}
+
+
+def read_query(raw: bytes, params: Sequence[Param]) -> dict[str, Any]:
+    """Return every parameter's value. Raises Refused or InvalidEvent naming the parameter."""
+    values: dict[str, Any] = {param.name: param.default for param in params}
+    if not raw:
+        return values
+    if len(raw) > QUERY_BYTES:
+        raise Refused(422, f"the query must be at most {QUERY_BYTES} bytes", "query")
+    known = {param.name: param for param in params}
+    given: dict[str, list[Any]] = {}
+    for name, value in _pairs(raw):
+        param = known.get(name)
+        if param is None:
+            raise _unknown(name, list(known))
+        given.setdefault(name, []).append(param.read(_text(name, value)))
+    for name, read in given.items():
+        values[name] = _one_or_all(known[name], read)
+    return values
+
+
+def _one_or_all(param: Param, read: list[Any]) -> Any:
+    if param.repeated:
+        if len(read) > EXCLUDED:
+            raise Refused(422, f"{param.name} may be given {EXCLUDED} times at most", param.name)
+        return tuple(read)
+    if len(read) > 1:
+        raise Refused(422, f"{param.name} may be given once only", param.name)
+    return read[0]
+
+
+def _pairs(raw: bytes) -> Iterator[tuple[str, bytes]]:
+    for part in raw.split(b"&"):
+        if part:
+            name, _, value = part.partition(b"=")
+            yield unquote_to_bytes(name.replace(b"+", b" ")).decode(errors="replace"), value
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return unquote_to_bytes(value.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        raise Refused(422, f"{name} must be percent-encoded UTF-8", name) from None
+
+
+def _unknown(name: str, known: list[str]) -> Refused:
+    return Refused(422, f"the query {unknown_name(name, known)}", "query")
+
+
+def unknown_name(name: str, known: Sequence[str]) -> str:
+    """Say that a name is not known, and which one may have been meant; it is not repeated.
+
+    >>> unknown_name("titel", ["item_id", "title"])
+    'has a field that is not known here; did you mean title?'
+    >>> unknown_name("x", [])
+    'has a field that is not known here; none is'
+    """
+    near = get_close_matches(name[:64], known, 1)
+    hint = f"known: {', '.join(known)}" if known else "none is"
+    if near:
+        hint = f"did you mean {near[0]}?"
+    return f"has a field that is not known here; {hint}"
