@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 import typer
@@ -107,7 +108,9 @@ def _listen(service: Embedded, settings: Settings, demo: str, listening: socket.
     import uvicorn
     from api.app import create_app
 
-    application = create_app(service, demo=demo, docs=settings.api.docs)
+    application = create_app(
+        service, version=version("freshet"), demo=demo, with_docs=settings.api.docs
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             application,
