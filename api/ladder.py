@@ -47,6 +47,10 @@ class Answer:
     degraded: bool
 
 
+def _nobody(wanted: Wanted) -> Asked:
+    return nobody(wanted.k, wanted.category, wanted.exclude)
+
+
 class Ladder:
     """Answers from the highest rung that holds."""
 
@@ -57,17 +61,22 @@ class Ladder:
         self._warned: dict[str, float] = {}
 
     def personal(self, user_id: str, wanted: Wanted) -> Answer:
-        """For a user; one without any event gets what is trending, as it should be."""
+        """For a user; one without any event gets the ranker's view of what is trending."""
         row: list[UserRow | None] = []
 
         def from_past() -> Items | None:
             row.append(self._service.rows.row(user_id))
             return self._from_row(row[0], wanted)
 
+        def for_strangers() -> Items:
+            return self._items(self._service.model.recommend(_nobody(wanted)))
+
         def from_trend() -> Items:
             return self._trending(wanted, row[0] if row else None)
 
-        return self._first([("personal", from_past), ("trending", from_trend)], wanted)
+        rungs: list[Rung] = [("personal", from_past)]
+        rungs += [("trending", for_strangers), ("trending", from_trend)]
+        return self._first(rungs, wanted)
 
     def session(self, past: Callable[[], UserRow | None], wanted: Wanted) -> Answer:
         """For events that came with the request; trending where no item of theirs is known."""
@@ -124,7 +133,7 @@ class Ladder:
     def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Items:
         """Filled up with the rest of the catalogue where little has happened yet."""
         model = self._service.model
-        asked = nobody(wanted.k, wanted.category, wanted.exclude)
+        asked = _nobody(wanted)
         if row is not None:
             asked = Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
         listed = model.trending(wanted.k, asked)

@@ -1,0 +1,1 @@
+"""What must be measured rather than asserted; every script names machine and commit."""

@@ -1,0 +1,37 @@
+"""What all tests share: where data comes from, and what may be skipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from producers import datasets
+from producers.errors import DatasetUnavailable
+
+
+def missing(reason: str) -> None:
+    """Skip, with the reason; fail where everything must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The MovieLens-100K `.inter` file, fetched as a user would."""
+    try:
+        return datasets.get("ml-100k", tmp_path_factory.mktemp("datasets")) / "ml-100k.inter"
+    except DatasetUnavailable as error:
+        missing(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Data files that are not fetched; their tests are skipped where there are none."""
+    folder = os.environ.get("FRESHET_TEST_DATA")
+    if not folder:
+        pytest.skip("FRESHET_TEST_DATA is not set")
+    return Path(folder)

@@ -1,0 +1,39 @@
+"""Quality on the first 20,000 events, with thresholds of their own; `make quality` runs them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.settings import LearningSettings
+from producers.evaluate import Evaluation
+from producers.readers import read
+from stream.manifest import Manifest
+
+LIMIT = 20_000
+
+
+def test_films_are_foretold(films: Path) -> None:
+    found = Evaluation(LearningSettings(), Manifest()).run(read(films, "recbole"), LIMIT)
+    assert found["scored"] == LIMIT
+    assert found["hr@10"] >= 0.165
+    assert found["ndcg@10"] >= 0.085
+    assert found["rmse"] <= 0.98
+    slices = found["slices"]
+    assert slices["new_users"]["scored"] + slices["warm_users"]["scored"] == LIMIT
+    assert slices["new_items"]["scored"] + slices["known_items"]["scored"] == LIMIT
+
+
+def test_sessions_are_foretold(test_data: Path) -> None:
+    file = test_data / "yoochoose" / "train_full.txt"
+    found = Evaluation(LearningSettings(), Manifest()).run(read(file, "sessions"), LIMIT)
+    assert found["hr@20"] >= 0.33
+    assert found["rmse"] is None
+
+
+def test_repeats_score_every_event(test_data: Path) -> None:
+    file = test_data / "yoochoose" / "train_full.txt"
+    once = Evaluation(LearningSettings(), Manifest()).run(read(file, "sessions"), 3_000)
+    each = Evaluation(LearningSettings(), Manifest(), repeats=True).run(
+        read(file, "sessions"), 3_000
+    )
+    assert once["scored"] < each["scored"] == each["events"] == 3_000
