@@ -292,6 +292,7 @@ _SAID: Final = {
     "array | null": "a JSON array",
     "float | str | null": "RFC 3339 text or seconds as a number",
     "str | float | null": "RFC 3339 text or seconds as a number",
+    "bool | int | float | str | null": "a text, a number, true, false or null",
 }
 
 

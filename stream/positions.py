@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from stream.errors import InvalidEvent
 
-_TOKEN = re.compile(r"1(?:\.\d{1,5}-\d{1,18})+")
+_TOKEN = re.compile(r"1(?:\.[0-9]{1,5}-[0-9]{1,18})+")
 
 
 def to_token(positions: Mapping[int, int]) -> str:
