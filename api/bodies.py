@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, structs
@@ -24,6 +24,7 @@ S = TypeVar("S", Item, User)
 
 _object = msgspec.json.Decoder(dict[str, Raw])
 _array = msgspec.json.Decoder(list[Raw])
+_anything = msgspec.json.Decoder(Any)
 _number = msgspec.json.Decoder(int)
 
 _ITEM_FIELDS: Final = tuple(n for n in Item.__struct_fields__ if n != "deleted")
@@ -116,7 +117,13 @@ def _fields(body: bytes) -> dict[str, Raw]:
         body.decode()
     except UnicodeDecodeError:
         raise InvalidEvent("", "is not valid JSON: it is not UTF-8") from None
-    fields: dict[str, Raw] = decode(_object, body)
+    try:
+        fields: dict[str, Raw] = decode(_object, body)
+    except InvalidEvent as error:
+        # The decoder stops at the first byte of another type: what follows may be no JSON.
+        if not error.field:
+            decode(_anything, body)
+        raise
     return fields
 
 
