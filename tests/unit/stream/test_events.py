@@ -188,7 +188,9 @@ fields = st.sampled_from(
         MARK,
     ]
 )  # fmt: skip
-plausible = st.sampled_from(["view", "rating", "u", "i", 3, 1.5, True, None, {}, []])
+plausible: st.SearchStrategy[Any] = st.sampled_from(
+    ["view", "rating", "u", "i", 3, 1.5, True, None, {}, []]
+)
 
 
 def _dump(value: Any) -> bytes:

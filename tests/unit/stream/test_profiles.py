@@ -89,7 +89,13 @@ def test_a_late_event_s_example_holds_only_earlier_history(tape: Any, new_profil
     key = profiles.key_of
     assert past(batch, 3) == [key("a")]
     assert past(batch, 4) == [key("b"), key("late"), key("a")]
-    assert history(profiles, "u", ["a", "b", "c", "late", "same"]) == ["c", "same", "b", "late", "a"]
+    assert history(profiles, "u", ["a", "b", "c", "late", "same"]) == [
+        "c",
+        "same",
+        "b",
+        "late",
+        "a",
+    ]
 
 
 def test_a_late_repeat_does_not_move_its_item_back(tape: Any, new_profiles: Any) -> None:

@@ -107,7 +107,7 @@ class Reference:
         one, minute = int(not record.imported), int(record.received_at // 60)
         user.minute = minute, one + (user.minute[1] if user.minute[0] == minute else 0)
         busy, hour = user.minute[1] > self.m.user_events_per_minute, minute // 60
-        [old] = [e for e in user.history if e.key == item] or [None]
+        old = next((e for e in user.history if e.key == item), None)
         if old is not None:
             count = one + (old.count if old.hour == hour else 0)
             old.hour, old.count = hour, count
@@ -171,7 +171,7 @@ moves = st.tuples(
 
 
 def written(story: list[Any]) -> list[LogRecord]:
-    now, records = BEGIN, []
+    now, records = BEGIN, list[LogRecord]()
     for user, item, kind, pause, ago, event_id, imported in story:
         now += pause
         body = {"type": kind, "user_id": user, "item_id": item}
