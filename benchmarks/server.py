@@ -44,7 +44,7 @@ def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise SystemExit(f"the server ended with {process.returncode}")
         try:
-            if httpx.get(f"{url}/readyz").status_code == 200:  # noqa: PLR2004
+            if httpx.get(f"{url}/readyz").status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -49,7 +49,10 @@ def figures(
 
 
 def put_items(client: httpx.Client, count: int) -> None:
-    items = [{"item_id": f"i{n}", "title": f"item {n}", "categories": [f"c{n % 20}"]} for n in range(count)]
+    items = [
+        {"item_id": f"i{n}", "title": f"item {n}", "categories": [f"c{n % 20}"]}
+        for n in range(count)
+    ]
     for start in range(0, count, 1_000):
         client.put("/v1/items", json={"items": items[start : start + 1_000]}).raise_for_status()
 

@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 # this long, so that a server that is away for the night is not asked a thousand times.
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 15.0
+# Events among which people take turns: some dozens of people, a few minutes of the demo.
+_WINDOW = 1_000
 
 
 class Demo(Protocol):
@@ -53,10 +56,14 @@ class FilmsDemo:
         return list(dataset.items), list(dataset.users), events
 
     def live(self, skip: int = 0, recommend: Recommend | None = None) -> Iterator[dict[str, Any]]:
-        """What these people really rated next; recommendations do not move them."""
+        """What these people really rated next; recommendations do not move them.
+
+        One person rates dozens of films in a row, at this pace for minutes: people close in
+        time take turns, so that each keeps their own order.
+        """
         events = self._sorted()
-        del events[: _past(events) + skip]
-        for event in events:
+        del events[: _past(events)]
+        for event in _in_turns(events)[skip:]:
             del event["timestamp"]
             yield event
 
@@ -138,6 +145,18 @@ def play(
         if stop.is_set():
             break
     return sent
+
+
+def _in_turns(events: _Records) -> _Records:
+    """Within each window, one event of every user after the other."""
+    turned: _Records = []
+    for start in range(0, len(events), _WINDOW):
+        queues: dict[str, list[dict[str, Any]]] = {}
+        for event in events[start : start + _WINDOW]:
+            queues.setdefault(event["user_id"], []).append(event)
+        rounds = zip_longest(*queues.values())
+        turned += [event for events_of_round in rounds for event in events_of_round if event]
+    return turned
 
 
 def _past(events: _Records) -> int:

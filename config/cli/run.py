@@ -106,6 +106,7 @@ def _serve(
 
 def _listen(service: Embedded, settings: Settings, demo: str, listening: socket.socket) -> None:
     import uvicorn
+
     from api.app import create_app
 
     application = create_app(

@@ -1,5 +1,6 @@
 """RecBole's atomic files: tab-separated, typed headers, `.item` and `.user` beside `.inter`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from producers.readers.table import Row, Table, open_table, split_tabs
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
 _TITLES = ("movie_title", "title")
+# Film catalogues put the article last so that titles sort: "Graduate, The".
+_ARTICLE_LAST = re.compile(r"(.+), (The|A|An|Le|La|Les|Il|Das|Der|Die|El)")
 _CATEGORIES = ("class", "genre")
 
 
@@ -66,7 +69,7 @@ def _items(table: Table) -> Iterator[dict[str, Any]]:
     for row in table.rows():
         item = Record(row.file, row.line, {"item_id": row.identifier("item_id")})
         if title := _first(row, _TITLES):
-            item["title"] = title
+            item["title"] = _turned(title)
         if categories := _first(row, _CATEGORIES):
             item["categories"] = categories.split()
         if attributes := _attributes(row, ("item_id", *_TITLES, *_CATEGORIES)):
@@ -91,3 +94,13 @@ def _attributes(row: Row, but: tuple[str, ...]) -> dict[str, str]:
     """Every other cell that is not empty, as text: a zip code or a year is a token, no number."""
     names = (name for name in row.columns if name not in but)
     return {name: text for name in names if (text := row.text(name))}
+
+
+def _turned(title: str) -> str:
+    """Put a trailing article where it is spoken.
+
+    >>> _turned("Graduate, The"), _turned("Toy Story")
+    ('The Graduate', 'Toy Story')
+    """
+    match = _ARTICLE_LAST.fullmatch(title)
+    return f"{match[2]} {match[1]}" if match else title

@@ -97,7 +97,7 @@ def fill(url: str) -> None:
         client.get("/v1/users/walker-0/recommendations", params=after).raise_for_status()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a filled server of its own, started as a user would start it."""
     folder = tmp_path_factory.mktemp("page-server")
@@ -121,7 +121,7 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         if os.environ.get("CI") == "true":

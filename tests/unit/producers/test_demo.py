@@ -45,6 +45,21 @@ def test_the_rest_comes_live_without_times_and_can_be_resumed(films: FilmsDemo) 
     assert list(films.live(skip=5)) == []
 
 
+def test_people_take_turns_in_the_live_part_and_keep_their_own_order(tmp_path: Path) -> None:
+    users = ["a"] * 40 + ["b", "c"] * 3 + ["a"] * 4
+    rows = [f"{user}\ti{n}\t3\t{n}\n" for n, user in enumerate(users)]
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    (tmp_path / "ml-100k.inter").write_text(header + "".join(rows))
+    live = list(FilmsDemo(tmp_path).live())
+    assert len({event["user_id"] for event in live[:3]}) == 3
+    assert sorted(event["event_id"] for event in live) == sorted(
+        f"ml-100k:{line}" for line in range(42, 52)
+    )
+    for user in "abc":
+        own = [int(event["item_id"][1:]) for event in live if event["user_id"] == user]
+        assert own == sorted(own)
+
+
 def test_the_shop_repeats_its_past_and_goes_on_by_number(tmp_path: Path) -> None:
     demo = ShopDemo(tmp_path, products=60, shoppers=8, past_events=100)
     items, users, events = demo.history(NOW)
