@@ -84,13 +84,12 @@ def session_of(body: bytes, now: float, manifest: Manifest) -> Session:
         raise InvalidEvent("events", "is required")
     k = _k(fields["k"]) if "k" in fields else 10
     raws = _batch(fields["events"], "events", empty=True)
-    timed = _each("events", raws, lambda raw: _session_event(raw, now, manifest))
-    given = sorted((event for event in timed if event is not None), key=lambda event: event[0])
-    records = [LogRecord(at, now, True, event) for at, (_, event) in enumerate(given)]
-    return Session(records, k)
+    events = _each("events", raws, lambda raw: _session_event(raw, now, manifest))
+    given = [event for event in events if event is not None]
+    return Session([LogRecord(at, now, True, event) for at, event in enumerate(given)], k)
 
 
-def _session_event(raw: Raw, now: float, manifest: Manifest) -> tuple[float, bytes] | None:
+def _session_event(raw: Raw, now: float, manifest: Manifest) -> bytes | None:
     fields = decode(_object, raw)
     body = msgspec.json.encode({"user_id": Raw(_SOMEBODY), **fields})
     event = parse_feedback(body)
@@ -98,7 +97,7 @@ def _session_event(raw: Raw, now: float, manifest: Manifest) -> tuple[float, byt
     check_time(max(time, now), now, manifest)
     if event.consent is False:
         return None
-    return time, msgspec.json.encode({**fields, "user_id": Raw(_SOMEBODY)})
+    return msgspec.json.encode({**fields, "user_id": Raw(_SOMEBODY)})
 
 
 def _k(raw: Raw) -> int:

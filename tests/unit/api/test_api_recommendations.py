@@ -60,6 +60,15 @@ def test_items_carry_the_catalogues_fields_but_not_over_ours(call: Any, shop: An
     assert isinstance(listed["new"]["score"], float)
 
 
+def test_what_the_ranker_says_wins_over_the_catalogue(call: Any, shop: Any) -> None:
+    shop.model.document = lambda row: {"item_id": "x", "score": "x", "because": 0, "title": "T"}
+    for item in call("GET", U1).json()["items"]:
+        assert item["title"] == "T"
+        assert item["item_id"].startswith("i")
+        assert isinstance(item["score"], float)
+        assert isinstance(item["because"], list)
+
+
 def test_because_names_items_of_the_history(call: Any, shop: Any) -> None:
     history = {entry["item_id"] for entry in call("GET", "/v1/users/u2").json()["history"]}
     named = {
