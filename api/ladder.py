@@ -68,7 +68,9 @@ class Ladder:
             row.append(self._service.rows.row(user_id))
             return self._from_row(row[0], wanted)
 
-        def for_strangers() -> Items:
+        def for_strangers() -> Items | None:
+            if row and row[0] is not None:
+                return None
             return self._items(self._service.model.recommend(_nobody(wanted)))
 
         def from_trend() -> Items:

@@ -120,6 +120,7 @@ def _listen(service: Embedded, settings: Settings, demo: str, listening: socket.
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
         )
     )
