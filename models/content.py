@@ -116,9 +116,7 @@ def _describe(
 
 
 @njit(cache=True, nogil=True)
-def user(
-    c: Content, history: NDArray[np.int32], length: int, out: NDArray[np.float32]
-) -> bool:
+def user(c: Content, history: NDArray[np.int32], length: int, out: NDArray[np.float32]) -> bool:
     """Write the decayed mean of the history's vectors (norm 1); False when there is none."""
     dims = c.vectors.shape[1]
     out[:dims] = 0.0
@@ -137,9 +135,7 @@ def user(
 
 
 @njit(cache=True, nogil=True)
-def score(
-    c: Content, x: NDArray[np.float32], out: NDArray[np.float32], items: int
-) -> None:
+def score(c: Content, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
     """Cosine of `x` with every item, negative ones 0."""
     dims = c.vectors.shape[1]
     for row in range(items):

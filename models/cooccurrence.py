@@ -24,7 +24,9 @@ DENSE_ITEMS: Final = 4096
 SLOTS: Final = 128
 _GROWN: Final = 1024.0
 
-(LENGTH, DECAY, SCORE_LENGTH, SCORE_DECAY, ALPHA, BETA, BACK, GROWTH, TAU, SCORE_TAU, FLOOR) = range(11)
+(
+    LENGTH, DECAY, SCORE_LENGTH, SCORE_DECAY, ALPHA, BETA, BACK, GROWTH, TAU, SCORE_TAU, FLOOR,
+) = range(11)  # fmt: skip
 
 
 class Cooccurrence(NamedTuple):
@@ -33,7 +35,7 @@ class Cooccurrence(NamedTuple):
     dense: NDArray[np.float32]
     partner: NDArray[np.int32]  # [items, SLOTS], row + 1, 0 = free
     weight: NDArray[np.float32]  # [items, SLOTS]
-    count: NDArray[np.float64]  # n
+    total: NDArray[np.float64]  # n
     source_norm: NDArray[np.float64]  # n^-alpha
     target_norm: NDArray[np.float64]  # n^-beta
     scale: NDArray[np.float64]  # [growth of a weight since the last rescale]
@@ -114,8 +116,8 @@ def _add(c: Cooccurrence, source: int, target: int, amount: float) -> None:
 @njit(cache=True, nogil=True)
 def _note_count(c: Cooccurrence, item: int) -> None:
     # Norms use n in grown units: the common factor is the same for every candidate of a list.
-    c.source_norm[item] = math.pow(c.count[item], -c.parameters[ALPHA])
-    c.target_norm[item] = math.pow(c.count[item], -c.parameters[BETA])
+    c.source_norm[item] = math.pow(c.total[item], -c.parameters[ALPHA])
+    c.target_norm[item] = math.pow(c.total[item], -c.parameters[BETA])
 
 
 @njit(cache=True, nogil=True)
@@ -140,7 +142,7 @@ def learn(
             if p[BACK] > 0.0:
                 _add(c, item, other, x * p[BACK])
         factor *= p[DECAY]
-    c.count[item] += amount
+    c.total[item] += amount
     _note_count(c, item)
     c.scale[0] *= p[GROWTH]
     if c.scale[0] > _GROWN:
@@ -157,8 +159,8 @@ def _rescale(c: Cooccurrence, items: int) -> None:
         else:
             for slot in range(SLOTS):
                 c.weight[row, slot] *= np.float32(shrink)
-        if c.count[row] > 0.0:
-            c.count[row] *= shrink
+        if c.total[row] > 0.0:
+            c.total[row] *= shrink
             _note_count(c, row)
     c.scale[0] = 1.0
 
@@ -167,7 +169,7 @@ def _rescale(c: Cooccurrence, items: int) -> None:
 def pull(c: Cooccurrence, source: int, lag: int, age: float) -> float:
     """Factor that history item `source` at `lag` and `age` (seconds) puts on its partners."""
     p = c.parameters
-    if lag >= int(p[SCORE_LENGTH]) or c.count[source] <= 0.0:
+    if lag >= int(p[SCORE_LENGTH]) or c.total[source] <= 0.0:
         return 0.0
     time = p[FLOOR] + 1.0 / (1.0 + max(age, 0.0) / p[SCORE_TAU])
     return math.pow(p[SCORE_DECAY], lag) * time * c.source_norm[source]
@@ -198,22 +200,9 @@ def score(
         out[row] = 0.0
     for lag in range(length):
         source = history[lag]
-        if source < 0:
-            continue
-        factor = np.float32(pull(c, source, lag, ages[lag]))
-        if factor == 0.0:
-            continue
-        if c.partner.shape[0] == 0:
-            weights = c.dense[source]
-            for row in range(items):
-                out[row] += factor * weights[row]
-        else:
-            for slot in range(SLOTS):
-                there = c.partner[source, slot]
-                if there == 0:
-                    break
-                if there <= items:
-                    out[there - 1] += factor * c.weight[source, slot]
+        factor = pull(c, source, lag, ages[lag]) if source >= 0 else 0.0
+        if factor != 0.0:
+            _add_partners(c, source, np.float32(factor), out, items)
     most = np.float32(0.0)
     for row in range(items):
         if out[row] > 0.0:
@@ -222,3 +211,20 @@ def score(
     if most > 0.0:
         for row in range(items):
             out[row] /= most
+
+
+@njit(cache=True, nogil=True)
+def _add_partners(
+    c: Cooccurrence, source: int, factor: np.float32, out: NDArray[np.float32], items: int
+) -> None:
+    if c.partner.shape[0] == 0:
+        weights = c.dense[source]
+        for row in range(items):
+            out[row] += factor * weights[row]
+        return
+    for slot in range(SLOTS):
+        there = c.partner[source, slot]
+        if there == 0:
+            return
+        if there <= items:
+            out[there - 1] += factor * c.weight[source, slot]

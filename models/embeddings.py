@@ -78,9 +78,7 @@ def start(e: Embeddings, item: int, key: np.uint64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def user(
-    e: Embeddings, history: NDArray[np.int32], length: int, out: NDArray[np.float32]
-) -> float:
+def user(e: Embeddings, history: NDArray[np.int32], length: int, out: NDArray[np.float32]) -> float:
     """Write the user's embedding (float32[dims], norm 1, or zeros); return the raw norm."""
     dims = e.inward.shape[1]
     out[:dims] = 0.0

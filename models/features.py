@@ -9,9 +9,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-SOURCES: Final = ("popular_fast", "popular_slow", "fast", "slow", "forward", "embeddings", "content")
+SOURCES: Final = (
+    "popular_fast", "popular_slow", "fast", "slow", "forward", "embeddings", "content",
+)  # fmt: skip
 PER_SOURCE: Final = ("score", "log", "rank")
 ITEM: Final = ("popularity", "age", "rest", "own")
+#: What is the same for all candidates of a list: it bends the blend, by the hidden layer.
+CONTEXT: Final = ("history", "away", "nobody")
 
 #: Names of the ranker's features, in their order.
 NAMES: Final = tuple(f"{s}.{f}" for s in SOURCES for f in PER_SOURCE) + ITEM
@@ -42,3 +46,11 @@ def of_item(
     out[at + 1] = math.log1p(max(age_s, 0.0)) * 0.05
     out[at + 2] = math.log1p(max(rest_s, 0.0)) * 0.05
     out[at + 3] = own
+
+
+@njit(cache=True, nogil=True)
+def of_user(length: int, away_s: float, out: NDArray[np.float32]) -> None:
+    """Write the context: length of the history, seconds since the user's last event."""
+    out[0] = math.log1p(length) * 0.2
+    out[1] = math.log1p(max(away_s, 0.0)) * 0.05 if length > 0 else 0.0
+    out[2] = 0.0 if length > 0 else 1.0

@@ -87,7 +87,7 @@ def _score(
             if place < LIST:
                 out.place[at] = place
     if found >= 0:
-        ranker.learn(s.ranker, w.features, w.plain, count, found, w.lesson)
+        ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found)
 
 
 @njit(cache=True, nogil=True)

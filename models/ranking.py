@@ -74,7 +74,8 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
         _list_best(w, source, min(s.options[1], LISTED), items)
     count = _gather(s, w, items)
     _describe(s, w, count, length, now)
-    ranker.score(s.ranker, w.features, count, w.plain)
+    features.of_user(length, w.ages[0], w.context)
+    ranker.score(s.ranker, w.features, w.context, count, w.units, w.plain)
     for at in range(count):
         w.final[at] = w.plain[at]
     _penalise(s, w, count, length)
@@ -123,11 +124,12 @@ def _list_best(w: Scratch, source: int, most: int, items: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _take(w: Scratch, row: int, count: int) -> int:
-    if w.place[row] == 0 and count < CANDIDATES:
-        w.candidates[count] = row
+def _take(place: NDArray[np.int32], candidates: NDArray[np.int32], row: int, count: int) -> int:
+    # Arrays one by one, not the scratch: numba counts references of all that is passed.
+    if place[row] == 0 and count < CANDIDATES:
+        candidates[count] = row
         count += 1
-        w.place[row] = count
+        place[row] = count
     return count
 
 
@@ -135,19 +137,20 @@ def _take(w: Scratch, row: int, count: int) -> int:
 def _gather(s: State, w: Scratch, items: int) -> int:
     """Round-robin over the sources' lists, then untouched items, then whatever fills up."""
     count = untouched = 0
+    taken, candidates = w.place, w.candidates
     for row in range(items - 1, max(items - 1 - _LOOK_BACK, -1), -1):
         if untouched < _UNTOUCHED and s.popularity.total[row] == 0.0 and not w.masked[row]:
-            count = _take(w, row, count)
+            count = _take(taken, candidates, row, count)
             untouched += 1
     for at in range(LISTED):
         for source in range(_SOURCES):
             if at < w.listed_count[source]:
-                count = _take(w, w.listed[source, at], count)
+                count = _take(taken, candidates, w.listed[source, at], count)
     for row in range(items):
         if count >= _ENOUGH:
             break
         if not w.masked[row]:
-            count = _take(w, row, count)
+            count = _take(taken, candidates, row, count)
     for source in range(_SOURCES):
         for at in range(count):
             w.ranks[source, at] = -1

@@ -102,7 +102,7 @@ class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The online blend of the sources; `dislike_penalty` is in units of its score."""
 
-    learning_rate: Share = 0.03
+    learning_rate: Share = 0.001  # of the first lessons; it falls to three tenths of that
     candidates_per_source: Annotated[int, Meta(ge=10, le=100)] = 60
     dislike_penalty: Weight = 1.0
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings, popularity, ranker
 from models.examples import HISTORY
-from models.features import NAMES, SOURCES
+from models.features import CONTEXT, NAMES, SOURCES
 from models.index import Slots, build
 from models.settings import LearningSettings
 from models.tables import Arena
@@ -60,7 +60,8 @@ class Scratch(NamedTuple):
     plain: NDArray[np.float64]  # [CANDIDATES] the ranker's score
     final: NDArray[np.float64]  # [CANDIDATES] less what the user dislikes
     order: NDArray[np.int32]  # [CANDIDATES] best first
-    lesson: NDArray[np.float64]  # [features]
+    context: NDArray[np.float32]  # [context] what the ranker sees of the user
+    units: NDArray[np.float32]  # [CANDIDATES, HIDDEN] the ranker's hidden layer
 
 
 def declare(arena: Arena, settings: LearningSettings) -> None:
@@ -119,5 +120,6 @@ def scratch(items: int, dims: int) -> Scratch:
         plain=np.zeros(CANDIDATES),
         final=np.zeros(CANDIDATES),
         order=np.zeros(CANDIDATES, np.int32),
-        lesson=np.zeros(len(NAMES)),
+        context=np.zeros(len(CONTEXT), np.float32),
+        units=np.zeros((CANDIDATES, ranker.HIDDEN), np.float32),
     )
