@@ -1,0 +1,78 @@
+"""What the command says and ends with when it is used wrongly."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.cli.main import main
+from stream.files.folder import DataFolder, FolderLock
+
+
+def freshet(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run a verb in this process; exit code, stdout, stderr."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["freshet", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    told = capsys.readouterr()
+    return int(ended.value.code or 0), told.out, told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (["config", "check"], {"FRESHET_API__PROT": "1"}, "api.prot is not a setting; did you"),
+        (["config", "check"], {"FRESHET_API__PORT": "x"}, "api.port: expected int"),
+        (["config", "check"], {"FRESHET_CONFIG": "gone.toml"}, "gone.toml does not exist"),
+        (["run", "--port", "99999"], {}, "api.port"),
+        (["run", "--demo", "nothing"], {}, "--demo"),
+        (["no-such-verb"], {}, "no-such-verb"),
+        (["rebuild", "--batch-size", "0"], {}, "--batch-size"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what(
+    arguments: list[str],
+    environ: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = freshet(*arguments, capsys=capsys)
+    assert code == 2, err
+    assert said in err
+    assert not out
+
+
+def test_settings_that_are_right_end_with_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "freshet.toml").write_text("[api]\nport = 8001\n")
+    assert freshet("config", "check", capsys=capsys)[0] == 0
+
+
+def test_what_is_not_there_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = freshet("state", "--data-dir", "nowhere", capsys=capsys)
+    assert (code, "holds no log" in err) == (1, True)
+
+
+def test_a_folder_in_use_ends_with_2_and_names_the_holder(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    command = ["run", "--demo", "none", "--port", "0", "--data-dir", "data"]
+    with FolderLock(DataFolder(tmp_path / "data")):
+        done = subprocess.run(
+            [sys.executable, "-m", "config.cli.main", *command], cwd=tmp_path, text=True,
+            capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": str(root)},
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert f"pid {os.getpid()}" in done.stderr and "Traceback" not in done.stderr
