@@ -18,6 +18,19 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", default=bool(os.environ.get("FRESHET_FULL")),
+        help="the full figures instead of the quick ones: 20 kills, 50,000 events",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """True when the full figures are asked for."""
+    return bool(request.config.getoption("--full"))
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The MovieLens-100K `.inter` file, fetched as a user would."""
