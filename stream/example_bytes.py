@@ -1,0 +1,113 @@
+"""Training examples as bytes: what one source record gave, as one record of `examples`.
+
+A pure function of the partition's prefix: no worker, no clock and no batch border shows in
+them, so that a record emitted twice is the same to the byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from models.examples import Examples, Past
+from stream.errors import InvalidEvent
+from stream.examples import Control, ExampleBatch
+
+VERSION: Final = 1
+
+_COLUMNS: Final = tuple(
+    (name, np.dtype(dtype))
+    for name, dtype in (
+        ("item_key", "<u8"), ("event_key", "<u8"), ("user_key", "<u8"), ("type", "u1"),
+        ("value", "<f8"), ("time", "<f8"), ("flags", "u1"), ("prior", "<u2"),
+    )
+)  # fmt: skip
+_PAST: Final = tuple(
+    (name, np.dtype(dtype))
+    for name, dtype in (
+        ("history_start", "<i8"), ("history_key", "<u8"), ("history_time", "<f8"),
+        ("history_type", "u1"), ("history_value", "<f8"),
+        ("seen_start", "<i8"), ("seen_key", "<u8"), ("seen_mask", "<u2"),
+    )
+)  # fmt: skip
+_EXAMPLES: Final = "examples"
+_CONTROL: Final = "control"
+
+
+class _Batch(Struct, array_like=True, tag=_EXAMPLES):
+    previous: int
+    positions: bytes
+    item_ids: list[str]
+    user_ids: list[str]
+    types: list[str]
+    columns: list[bytes]
+    past: list[bytes]
+
+
+class _Forwarded(Struct, array_like=True, tag=_CONTROL):
+    kind: str
+    body: dict[str, Any]
+    position: int
+    previous: int
+
+
+class _Record(Struct, array_like=True):
+    version: int
+    partition: int
+    pieces: list[_Batch | _Forwarded]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Record)
+
+
+def encode(partition: int, pieces: list[ExampleBatch | Control]) -> bytes:
+    """Return the bytes of all that one source record of `partition` gave."""
+    return _encoder.encode(_Record(VERSION, partition, [_packed(piece) for piece in pieces]))
+
+
+def decode(data: bytes) -> tuple[int, list[ExampleBatch | Control]]:
+    """Return (source partition, pieces). Raises InvalidEvent for bytes of another making."""
+    try:
+        record = _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise InvalidEvent("", f"is no record of examples: {error}") from None
+    if record.version != VERSION:
+        raise InvalidEvent("version", f"must be {VERSION}, the only one there is")
+    return record.partition, [_unpacked(piece) for piece in record.pieces]
+
+
+def _packed(piece: ExampleBatch | Control) -> _Batch | _Forwarded:
+    if isinstance(piece, Control):
+        return _Forwarded(piece.kind, piece.body, piece.position, piece.previous)
+    e = piece.examples
+    return _Batch(
+        int(piece.previous[0]),
+        piece.positions.astype("<i8").tobytes(),
+        piece.item_ids,
+        piece.user_ids,
+        piece.types,
+        [getattr(e, name).astype(dtype).tobytes() for name, dtype in _COLUMNS],
+        [getattr(e.past, name).astype(dtype).tobytes() for name, dtype in _PAST],
+    )
+
+
+def _unpacked(piece: _Batch | _Forwarded) -> ExampleBatch | Control:
+    if isinstance(piece, _Forwarded):
+        return Control(piece.kind, piece.body, piece.position, piece.previous)
+    positions = _array(piece.positions, np.dtype("<i8"))
+    previous = np.concatenate([np.array([piece.previous], np.int64), positions[:-1]])
+    past = Past(*(_array(d, t) for d, (_, t) in zip(piece.past, _PAST, strict=True)))
+    columns = [_array(d, t) for d, (_, t) in zip(piece.columns, _COLUMNS, strict=True)]
+    return ExampleBatch(
+        Examples._make([*columns, past]),
+        piece.item_ids, piece.user_ids, piece.types, positions, previous,
+    )  # fmt: skip
+
+
+def _array(data: bytes, dtype: np.dtype[Any]) -> Any:
+    # A copy: kernels take writable arrays only, and a second signature would compile anew.
+    return np.frombuffer(data, dtype).copy()
