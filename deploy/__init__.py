@@ -1,0 +1,1 @@
+"""What runs Freshet somewhere: compose and its configuration, and the local cluster."""

@@ -1,0 +1,129 @@
+"""A server as a child process: started, waited for, stopped, killed; its output in a file."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# A server that says nothing for so long will not come up: Kafka takes 3 to 8 s on two cores.
+_READY_S = 60.0
+# After SIGTERM; then it is killed.
+_STOP_S = 20.0
+
+
+class ServerMissing(Exception):
+    """A program or its files are not on this machine; the message says how to get them."""
+
+
+class ServerFailed(Exception):
+    """A server ended while it was waited for; the message holds the last lines it wrote."""
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program. Raises ServerMissing naming the Debian package."""
+    path = shutil.which(name)
+    if path is None:
+        raise ServerMissing(f"{name} is not installed; on Debian: apt-get install {package}")
+    return path
+
+
+def _guarded(command: Sequence[str]) -> list[str]:
+    """The command, killed by the kernel when this process ends, however it ends."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else list(command)
+
+
+class Server:
+    """One child process. Its output goes to `log`, which is appended to by every start."""
+
+    def __init__(
+        self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = list(command)
+        self.log = log
+        self._environ = None if environ is None else dict(environ)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ServerFailed(f"{self.command[0]} was not started")
+        return self._process.pid
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def exit_code(self) -> int | None:
+        """None while it runs, or was never started."""
+        return None if self._process is None else self._process.poll()
+
+    def start(self) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches only who supervises it."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                _guarded(self.command), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env=self._environ, start_new_session=True,
+            )  # fmt: skip
+
+    def await_port(self, port: int, timeout_s: float = _READY_S) -> None:
+        """Wait until the port accepts. Raises ServerFailed when the process ends before."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if not self.running():
+                raise ServerFailed(f"{self.command[0]} ended:\n{self.tail()}")
+            with socket.socket() as probe:
+                probe.settimeout(0.5)
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise ServerFailed(f"{self.command[0]} is not ready after {timeout_s} s:\n{self.tail()}")
+
+    def terminate(self) -> None:
+        if self.running():
+            self.send(signal.SIGTERM)
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        """SIGTERM, and SIGKILL when that is not obeyed in time."""
+        self.terminate()
+        if self._process is not None:
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.running():
+            self.send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: the process holds its connections and answers nothing."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines it wrote."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
