@@ -14,7 +14,7 @@ import structlog
 
 from models.answers import Asked, Listed, nobody
 from stream.profiles import UserRow
-from stream.service import Service
+from stream.service import Reading, Service
 
 Items = list[dict[str, Any]]
 Rung = tuple[str, Callable[[], Items | None]]
@@ -27,6 +27,10 @@ _KEPT_FOR_S: Final = 10.0
 _WARN_EVERY_S: Final = 1.0
 
 logger = structlog.get_logger(__name__)
+
+
+class RowsAway(Exception):
+    """The rows of users could not be read for this request."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +64,25 @@ class Ladder:
         self._kept_at = float("-inf")
         self._warned: dict[str, float] = {}
 
-    def personal(self, user_id: str, wanted: Wanted) -> Answer:
-        """For a user; one without any event gets the ranker's view of what is trending."""
-        row: list[UserRow | None] = []
+    def personal(self, reading: Reading | None, wanted: Wanted) -> Answer:
+        """For a user; one without any event gets the ranker's view of what is trending.
+
+        `reading` is None where the row could not be had: the answer is then degraded.
+        """
+        row = reading.row if reading else None
 
         def from_past() -> Items | None:
-            row.append(self._service.rows.row(user_id))
-            return self._from_row(row[0], wanted)
+            if reading is None:
+                raise RowsAway
+            return self._from_row(row, wanted)
 
         def for_strangers() -> Items | None:
-            if row and row[0] is not None:
+            if row is not None:
                 return None
             return self._items(self._service.model.recommend(_nobody(wanted)))
 
         def from_trend() -> Items:
-            return self._trending(wanted, row[0] if row else None)
+            return self._trending(wanted, row)
 
         rungs: list[Rung] = [("personal", from_past)]
         rungs += [("trending", for_strangers), ("trending", from_trend)]
@@ -112,6 +120,9 @@ class Ladder:
         for name, rung in rungs:
             try:
                 items = rung()
+            except RowsAway:  # told where it happened
+                degraded = True
+                continue
             except Exception:  # noqa: BLE001 - whatever broke, the next rung answers
                 self._warn(name)
                 degraded = True

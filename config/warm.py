@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tempfile
 from typing import Any
@@ -36,7 +37,7 @@ def _exercise(running: bootstrap.Running, sink: Direct) -> None:
         event: dict[str, Any] = {"type": "rating", "value": n % 5 + 1, "timestamp": 1000.0 + n}
         sink.send([{**event, "user_id": f"u{n % 2}", "item_id": f"i{n % 4}"}])
     running.service.catch_up()
-    model, row = running.service.model, running.service.rows.row("u1")
+    model, row = running.service.model, asyncio.run(running.service.read("u1")).row
     if row is not None:
         asked = Asked(row.past, row.types, 5)
         model.recommend(asked)

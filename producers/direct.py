@@ -41,7 +41,7 @@ class Direct:
 
     def recommend(self, user_id: str, k: int) -> list[str]:
         """Item ids as this user would be shown now."""
-        model, row = self._service.model, self._service.rows.row(user_id)
+        model, row = self._service.model, asyncio.run(self._service.read(user_id)).row
         asked = Asked(row.past, row.types, k) if row is not None else nobody(k)
         listed = model.recommend(asked) if row is not None else model.trending(k)
         return [model.id_of(place.row) for place in listed]

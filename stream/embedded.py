@@ -23,10 +23,10 @@ from stream.errors import LogUnavailable, ManifestMismatch
 from stream.examples import ExampleBatch
 from stream.learner import Learner, Pair, write
 from stream.manifest import Manifest
-from stream.ports import DeadLetters, EventLog, SnapshotStore, UserRows
+from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
-from stream.service import Checked, Receipt
+from stream.service import Checked, Reading, Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,6 @@ class Embedded:
         self.namespace = namespace
         self.manifest: Manifest = learner.manifest
         self.model: Model = learner.stage.model
-        self.rows: UserRows = learner.profiles
         self._learner = learner
         self._log = log
         self._window = window
@@ -158,6 +157,10 @@ class Embedded:
         return Receipt(accepted, appended.duplicates, {0: appended.offsets.stop})
 
     # Reading.
+
+    async def read(self, user_id: str) -> Reading:
+        positions = self.position(user_id)
+        return Reading(self._learner.profiles.row(user_id), positions)
 
     async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:
         target = after.get(0, 0)

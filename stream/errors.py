@@ -47,3 +47,7 @@ class FolderInUse(StreamError):
 
 class SequenceGap(StreamError):
     """An example's predecessor was never applied: something was lost between the stages."""
+
+
+class EmitFailed(StreamError):
+    """A record of stage one was not acknowledged: the process must end before the next."""

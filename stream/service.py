@@ -14,7 +14,7 @@ from models.model import Model
 from stream.errors import InvalidEvent
 from stream.events import parse_feedback, time_of
 from stream.manifest import Manifest
-from stream.ports import UserRows
+from stream.profiles import UserRow
 
 # The HTTP tier's bound is stage one's lateness less this, so that nothing answered 2xx is late.
 _MARGIN_S = 60.0
@@ -38,6 +38,14 @@ class Receipt:
     positions: dict[int, int]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A user's row, None for somebody unknown, and the next positions it already shows."""
+
+    row: UserRow | None
+    positions: dict[int, int]
+
+
 class Service(Protocol):
     """The system behind the HTTP tier. Every answer comes from here, whatever the adapters."""
 
@@ -45,7 +53,10 @@ class Service(Protocol):
     namespace: str
     manifest: Manifest
     model: Model
-    rows: UserRows
+
+    async def read(self, user_id: str) -> Reading:
+        """The user's row and the position it shows. Raises StreamError where rows are away."""
+        ...
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
         """Append and return once durable. Raises LogUnavailable; then nothing was kept."""
@@ -60,7 +71,7 @@ class Service(Protocol):
         ...
 
     def position(self, user_id: str) -> dict[int, int]:
-        """Next position of the user's partition that answers already show."""
+        """Next position of the user's partition that this process last knew of."""
         ...
 
     def published_at(self) -> float:

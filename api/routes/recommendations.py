@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import Any, Final
@@ -17,7 +18,7 @@ from api.metrics import Metrics
 from api.query import Name, Number, Param, Position
 from api.responses import answered
 from stream.positions import to_token
-from stream.service import Service
+from stream.service import Reading, Service
 
 K: Final = Number("k", 1, 100, 10, "How many items at most.")
 FRESHNESS: Final[tuple[Param, ...]] = (
@@ -29,6 +30,9 @@ _FILTERS: Final[tuple[Param, ...]] = (
     Name("exclude", repeated=True, says="An item that must not be in the list."),
 )
 _SESSION: Final = {"events": [{"type": "view", "item_id": "tea-1"}], "k": 10}
+
+# One deadline for all that a list waits for; `after` has its own.
+_DEADLINE_S: Final = 0.15
 
 logger = structlog.get_logger(__name__)
 
@@ -55,16 +59,26 @@ class Recommendations:
     async def for_user(self, incoming: Incoming) -> Response:
         user_id, query = incoming.ids["user_id"], incoming.query
         in_time = await reached(self._service, user_id, query)
-        # What is read before the list is in the list; read after it might not be.
-        head = self._head(user_id)
+        reading = await self._read(user_id)
+        known = reading.positions if reading else self._service.position(user_id)
+        # The model's version is read before the list: what it tells of is in the list.
+        head = self._head(known)
         wanted = Wanted(query["k"], query["category"], query["exclude"])
-        answer = self._ladder.personal(user_id, wanted)
+        answer = self._ladder.personal(reading, wanted)
         return self._recommended(user_id, head, answer, in_time)
+
+    async def _read(self, user_id: str) -> Reading | None:
+        """The user's row, None where it cannot be had in time: a lower rung then answers."""
+        try:
+            return await asyncio.wait_for(self._service.read(user_id), _DEADLINE_S)
+        except Exception:
+            logger.warning("cannot read a user's row", exc_info=True)
+            return None
 
     async def for_session(self, incoming: Incoming) -> Response:
         manifest = self._service.manifest
         session = session_of(await incoming.body(), time.time(), manifest)
-        head = self._head("")
+        head = self._head(self._service.position(""))
         answer = self._ladder.session(lambda: session.row(manifest), Wanted(session.k))
         return self._recommended(None, head, answer, True)
 
@@ -74,10 +88,10 @@ class Recommendations:
     async def trending(self, incoming: Incoming) -> Response:
         return self._listed(self._ladder.trending(incoming.query["k"]))
 
-    def _head(self, user_id: str) -> dict[str, Any]:
+    def _head(self, positions: dict[int, int]) -> dict[str, Any]:
         service = self._service
         return {
-            "position": to_token(service.position(user_id)),
+            "position": to_token(positions),
             "model_version": service.model.version,
             "age_ms": max(int((time.monotonic() - service.published_at()) * 1000), 0),
         }

@@ -35,8 +35,7 @@ class Users:
     async def get(self, incoming: Incoming) -> Response:
         user_id = incoming.ids["user_id"]
         await reached(self._service, user_id, incoming.query)
-        position = to_token(self._service.position(user_id))
-        row = self._row(user_id)
+        row, position = await self._read(user_id)
         answer = {
             "user_id": user_id,
             "counts": row.counts,
@@ -48,8 +47,7 @@ class Users:
     async def embedding(self, incoming: Incoming) -> Response:
         user_id = incoming.ids["user_id"]
         await reached(self._service, user_id, incoming.query)
-        position = to_token(self._service.position(user_id))
-        row = self._row(user_id)
+        row, position = await self._read(user_id)
         vector = self._service.model.embedding(Asked(row.past, row.types)).tolist()
         answer = {
             "user_id": user_id, "dim": len(vector), "embedding": vector, "position": position
@@ -62,11 +60,11 @@ class Users:
         foretold = model.ratings.predict_one(model.key_of(user_id), model.key_of(item_id))
         return answered({"user_id": user_id, "item_id": item_id, "prediction": foretold})
 
-    def _row(self, user_id: str) -> UserRow:
-        row = self._service.rows.row(user_id)
-        if row is None:
+    async def _read(self, user_id: str) -> tuple[UserRow, str]:
+        reading = await self._service.read(user_id)
+        if reading.row is None:
             raise Refused(404, "no event of such a user is known", "user_id")
-        return row
+        return reading.row, to_token(reading.positions)
 
     def _history(self, row: UserRow) -> list[dict[str, Any]]:
         """Newest first; an item the model is about to meet is left out until it has."""

@@ -17,9 +17,9 @@ from models.settings import LearningSettings
 from stream.errors import LogUnavailable
 from stream.manifest import Manifest
 from stream.model_stage import ModelStage
-from stream.profiles import Profiles, UserRow
+from stream.profiles import Profiles
 from stream.records import LogRecord
-from stream.service import Checked, Receipt
+from stream.service import Checked, Reading, Receipt
 
 encode = msgspec.json.encode
 
@@ -34,7 +34,6 @@ class FakeService:
         self.manifest = Manifest(dedup_window=1024, scoring="all")
         self.model = Model(LearningSettings(), self.manifest.seed)
         self.profiles = Profiles(self.manifest)
-        self.rows: Any = self
         self.stage = ModelStage(self.model)
         self.log: list[LogRecord] = []
         self.learned = 0
@@ -46,10 +45,10 @@ class FakeService:
         self.entries: list[dict[str, Any]] = []
         self.awaited: list[tuple[str, dict[int, int], float]] = []
 
-    def row(self, user_id: str) -> UserRow | None:
+    async def read(self, user_id: str) -> Reading:
         if "rows" in self.broken:
             raise ConnectionError("the store is away")
-        return self.profiles.row(user_id)
+        return Reading(self.profiles.row(user_id), self.position(user_id))
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
         new = [e for e in events if (e.user_id, e.event_id) not in self.known]

@@ -20,7 +20,7 @@ def test_one_event_is_accepted_and_learned(call: Any, service: Any) -> None:
     assert (answer["accepted"], answer["duplicates"], answer["ignored"]) == (1, 0, 0)
     assert len(answer["event_ids"]) == 1
     assert from_token(answer["position"]) == {0: 1}
-    assert service.row("u").counts == {"view": 1}
+    assert service.profiles.row("u").counts == {"view": 1}
 
 
 def test_ids_are_answered_in_the_order_sent(call: Any, service: Any) -> None:

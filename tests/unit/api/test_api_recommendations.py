@@ -45,7 +45,7 @@ def test_a_user_gets_a_personal_list(call: Any, shop: Any) -> None:
 def test_the_list_is_the_models(call: Any, shop: Any) -> None:
     from models.answers import Asked
 
-    row = shop.row("u1")
+    row = shop.profiles.row("u1")
     expected = shop.model.recommend(Asked(row.past, row.types, 5))
     assert ids(call("GET", f"{U1}?k=5")) == [shop.model.id_of(place.row) for place in expected]
 
@@ -177,7 +177,7 @@ def test_rungs(call: Any, shop: Any) -> None:
 
 def test_everything_broken_from_the_start_is_an_empty_list(shop: Any) -> None:
     break_model(shop, "recommend", "trending", "similar")
-    answer = Ladder(shop).personal("u1", Wanted())
+    answer = Ladder(shop).personal(None, Wanted())
     assert (answer.items, answer.served_by, answer.degraded) == ([], "static", True)
 
 
@@ -217,7 +217,7 @@ def test_a_session_is_answered_as_a_user_with_these_events_would_be(call: Any, s
     assert (answer["served_by"], answer["degraded"]) == ("session", False)
     assert answer["user_id"] is None
     assert not {"i4", "i9", "i16"} & set(ids(response))
-    assert shop.row("session") is None
+    assert shop.profiles.row("session") is None
     assert len(shop.log) == 60
 
     shop.paused = True
@@ -250,4 +250,4 @@ def test_a_session_with_many_types_and_a_name_is_fine(call: Any, shop: Any) -> N
     events = [{"type": f"t{n}", "item_id": "i4", "user_id": "u1"} for n in range(40)]
     response = call("POST", "/v1/sessions/recommendations", {"events": events})
     assert response.status_code == 200
-    assert len(shop.row("u1").counts) == 1
+    assert len(shop.profiles.row("u1").counts) == 1
