@@ -84,11 +84,12 @@ def _to_slots(
     dense: NDArray[np.float32], partner: NDArray[np.int32], weight: NDArray[np.float32]
 ) -> None:
     for row in range(dense.shape[0]):
-        order = np.argsort(-dense[row], kind="mergesort")
-        for slot in range(min(SLOTS, dense.shape[0])):
-            if dense[row, order[slot]] > 0.0:
-                partner[row, slot] = order[slot] + 1
-                weight[row, slot] = dense[row, order[slot]]
+        others = np.flatnonzero(dense[row])
+        order = np.argsort(-dense[row][others], kind="mergesort")
+        for slot in range(min(SLOTS, others.shape[0])):
+            other = others[order[slot]]
+            partner[row, slot] = other + 1
+            weight[row, slot] = dense[row, other]
 
 
 @njit(cache=True, nogil=True)

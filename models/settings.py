@@ -60,15 +60,16 @@ def default_cooccurrence() -> dict[str, Cooccurrence]:
     return {
         "fast": Cooccurrence(
             length=20, decay=0.9, score_length=50, score_decay=0.95,
-            alpha=0.5, beta=0.4, back=0.6, half_life=50_000,
+            alpha=0.5, beta=0.4, back=0.6, half_life=50_000.0,
         ),
         "slow": Cooccurrence(
             length=64, decay=0.9, score_length=20, score_decay=0.98,
-            alpha=0.7, beta=0.3, back=0.6, half_life=100_000, tau=3600, score_tau=20, floor=0.1,
+            alpha=0.7, beta=0.3, back=0.6, half_life=100_000.0,
+            tau=3600.0, score_tau=20.0, floor=0.1,
         ),
         "forward": Cooccurrence(
             length=5, decay=0.7, score_length=5, score_decay=0.7,
-            alpha=0.7, beta=0.2, back=0.1, half_life=50_000,
+            alpha=0.7, beta=0.2, back=0.1, half_life=50_000.0,
         ),
     }  # fmt: skip
 
@@ -76,9 +77,9 @@ def default_cooccurrence() -> dict[str, Cooccurrence]:
 class Popularity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Half-lives in events, for the ranker's two sources; trending's is in seconds."""
 
-    fast_half_life: Positive = 1_000
-    slow_half_life: Positive = 10_000
-    trending_half_life_s: Positive = 7 * 86_400
+    fast_half_life: Positive = 1_000.0
+    slow_half_life: Positive = 10_000.0
+    trending_half_life_s: Positive = 7 * 86_400.0
 
 
 class Embeddings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,11 +101,15 @@ class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The online blend of the sources; `dislike_penalty` is in units of its score."""
+    """The online blend of the sources.
+
+    `dislike_penalty` is what an item exactly like one just disliked loses, in units of the
+    ranker's score; 3.5 costs ML-100K 0.8 % of its hits.
+    """
 
     learning_rate: Share = 0.001  # of the first lessons; it falls to three tenths of that
     candidates_per_source: Annotated[int, Meta(ge=10, le=100)] = 60
-    dislike_penalty: Weight = 1.0
+    dislike_penalty: Weight = 3.5
 
 
 class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

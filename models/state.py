@@ -48,6 +48,7 @@ class Scratch(NamedTuple):
     masked: NDArray[np.uint8]  # [items]
     place: NDArray[np.int32]  # [items] place among the candidates + 1, 0 = none
     history: NDArray[np.int32]  # [HISTORY] rows, newest first, -1 = unknown
+    taste: NDArray[np.int32]  # [HISTORY] the same less what was disliked outright
     ages: NDArray[np.float64]  # [HISTORY] seconds
     disliked: NDArray[np.uint8]  # [HISTORY]
     x: NDArray[np.float32]
@@ -108,6 +109,7 @@ def scratch(items: int, dims: int) -> Scratch:
         masked=np.zeros(items, np.uint8),
         place=np.zeros(items, np.int32),
         history=np.full(HISTORY, -1, np.int32),
+        taste=np.full(HISTORY, -1, np.int32),
         ages=np.zeros(HISTORY),
         disliked=np.zeros(HISTORY, np.uint8),
         x=np.zeros(dims, np.float32),
