@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from models.model import Learned, Model
+from models.model import Model
 from models.settings import LearningSettings
+from stream.activity import Activity
 from stream.append_window import AppendWindow
 from stream.errors import LogUnavailable, ManifestMismatch
-from stream.examples import ExampleBatch
 from stream.learner import Learner, Pair, write
 from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
@@ -37,7 +36,6 @@ _TURN: Final = 64
 _CATCH_UP: Final = 512
 # How long the learner sleeps at most when nothing arrives; it is woken by appends.
 _IDLE_S: Final = 0.5
-_ACTIVITY: Final = 200
 
 
 _Waiter = tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]
@@ -86,8 +84,7 @@ class Embedded:
         self._published_at = time.monotonic()
         self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
-        self._activity: deque[dict[str, Any]] = deque(maxlen=_ACTIVITY)
-        self._sequence = 0
+        self._activity = Activity()
         self._failed: str | None = None
         self._caught_up = False
 
@@ -120,7 +117,7 @@ class Embedded:
 
     def catch_up(self, progress: Any = None) -> None:
         """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
-        while learned := self._learner.learn(_CATCH_UP, self._watch):
+        while learned := self._learner.learn(_CATCH_UP, self._activity.note):
             self._save_if_due()
             if progress is not None:
                 progress(learned)
@@ -216,7 +213,7 @@ class Embedded:
         return self._learner.profiles.user_ids(limit)
 
     def activity(self, after: int) -> tuple[list[dict[str, Any]], int]:
-        return [entry for entry in list(self._activity) if entry["seq"] > after], self._sequence
+        return self._activity.since(after)
 
     # The learner thread.
 
@@ -242,7 +239,7 @@ class Embedded:
 
     def _turn(self) -> int:
         behind = self._log.end() - self._learner.next_offset
-        learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._watch)
+        learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._activity.note)
         if learned:
             self._published_at = time.monotonic()
             self._wake()
@@ -260,23 +257,6 @@ class Embedded:
         for _, loop, reached in due:
             with suppress(RuntimeError):  # a loop that has closed waits for nothing
                 loop.call_soon_threadsafe(_resolve, reached)
-
-    def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
-        start = max(len(batch.item_ids) - _ACTIVITY, 0)
-        self._sequence += start
-        for at in range(start, len(batch.item_ids)):
-            self._sequence += 1
-            value = float(batch.examples.value[at])
-            self._activity.append(
-                {
-                    "seq": self._sequence,
-                    "user_id": batch.user_ids[at],
-                    "type": batch.types[batch.examples.type[at]],
-                    "value": None if np.isnan(value) else value,
-                    "item_id": batch.item_ids[at],
-                    "timestamp": float(batch.examples.time[at]),
-                }
-            )
 
     def _save_if_due(self) -> None:
         if not self._finish_saving(wait=False):
