@@ -51,3 +51,37 @@ class SequenceGap(StreamError):
 
 class EmitFailed(StreamError):
     """A record of stage one was not acknowledged: the process must end before the next."""
+
+
+class StoreUnavailable(StreamError):
+    """The serving store cannot answer or take a write now; nothing that was asked is known.
+
+    `kind` counts causes: timeout, connection, memory, corrupt, other.
+    """
+
+    def __init__(self, reason: str, kind: str = "other") -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class PositionLost(StreamError):
+    """A partition does not hold the next offset any more: records are gone that were not read.
+
+    `first` and `end` are what the log holds now: the first offset, and the one after the last.
+    """
+
+    def __init__(self, topic: str, partition: int, position: int, first: int, end: int) -> None:
+        cause = (
+            "retention removed what was not read yet: rebuild from what is left, "
+            "and raise retention above the longest outage"
+            if position < first
+            else "the topic was made anew or lost its end: restore it, or use another namespace"
+        )
+        super().__init__(
+            f"{topic}/{partition} holds offsets {first} to {end}, but {position} is next; {cause}"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.position = position
+        self.first = first
+        self.end = end
