@@ -196,13 +196,13 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
     for lag in range(length):
         disliked = w.history[lag]
         if disliked >= 0 and w.disliked[lag]:
-            norm = embeddings.dot(e[disliked], e[disliked], e.shape[1])
+            norm = float(embeddings.dot(e[disliked], e[disliked], e.shape[1]))
             for at in range(count):
                 row = w.candidates[at]
-                near = max(embeddings.dot(c[disliked], c[row], c.shape[1]), 0.0)
+                near = max(float(embeddings.dot(c[disliked], c[row], c.shape[1])), 0.0)
                 like = near * near
-                both = norm * embeddings.dot(e[row], e[row], e.shape[1])
-                near = max(embeddings.dot(e[disliked], e[row], e.shape[1]), 0.0)
+                both = norm * float(embeddings.dot(e[row], e[row], e.shape[1]))
+                near = max(float(embeddings.dot(e[disliked], e[row], e.shape[1])), 0.0)
                 if both > 0.0:
                     like += near * near / both
                 w.final[at] = min(w.final[at], w.plain[at] - strength * like)

@@ -49,7 +49,10 @@ class Ratings:
         self._items: list[int] = []
 
     def learn_one(self, user: int, item: int, rating: float) -> None:
-        """Learn one rating; one that is not finite is counted in `rejected` and left out."""
+        """Learn one rating; one that is not finite is counted in `rejected` and left out.
+
+        One outside the scale counts as its end: River's steps overflow on large errors.
+        """
         if not math.isfinite(rating):
             self.rejected += 1
             return
@@ -57,7 +60,7 @@ class Ratings:
             self._users.append(user)
         if len(self._items) < _PROBES and item not in self._items:
             self._items.append(item)
-        self._model.learn_one(user=user, item=item, y=rating)
+        self._model.learn_one(user=user, item=item, y=min(max(rating, _LOWEST), _HIGHEST))
 
     def predict_one(self, user: int, item: int) -> float:
         """Predict without a trace: asking never changes what is asked."""
