@@ -1,16 +1,13 @@
 """A sink into a system in the same process, by the checks that HTTP applies."""
 
 import asyncio
-import time
 from typing import Any
 
-import msgspec
-
 from models.answers import Asked, nobody
-from producers.errors import IngestRefused, SinkUnavailable
-from stream.errors import InvalidEvent, LogUnavailable
-from stream.events import parse_item, parse_user
-from stream.service import Receipt, Service, accept, control_body
+from producers.checks import checked_events, checked_items, checked_users
+from producers.errors import SinkUnavailable
+from stream.errors import LogUnavailable
+from stream.service import Receipt, Service
 
 
 class Direct:
@@ -21,21 +18,13 @@ class Direct:
         self._imported = imported
 
     def put_items(self, items: list[dict[str, Any]]) -> None:
-        self._control([self._checked("item", parse_item, item) for item in items])
+        self._control(checked_items(items))
 
     def put_users(self, users: list[dict[str, Any]]) -> None:
-        self._control([self._checked("user", parse_user, user) for user in users])
+        self._control([body for _, body in checked_users(users)])
 
     def send(self, events: list[dict[str, Any]]) -> tuple[int, int]:
-        now, manifest = time.time(), self._service.manifest
-        checked = []
-        for event in events:
-            try:
-                one = accept(msgspec.json.encode(event), now, manifest, self._imported)
-            except InvalidEvent as error:
-                raise _refused(event, error) from None
-            if one is not None:
-                checked.append(one)
+        checked = checked_events(events, self._service.manifest, self._imported)
         receipt = _durable(self._service.append_feedback(checked, self._imported))
         return receipt.accepted, receipt.duplicates
 
@@ -49,12 +38,6 @@ class Direct:
     def _control(self, bodies: list[bytes]) -> None:
         _durable(self._service.append_control(bodies))
 
-    def _checked(self, kind: str, parse: Any, record: dict[str, Any]) -> bytes:
-        try:
-            return control_body(kind, parse(msgspec.json.encode(record)))
-        except InvalidEvent as error:
-            raise _refused(record, error) from None
-
 
 def _durable(append: Any) -> Receipt:
     try:
@@ -62,9 +45,3 @@ def _durable(append: Any) -> Receipt:
     except LogUnavailable as error:
         raise SinkUnavailable(str(error), error.retry_after_s) from error
     return receipt
-
-
-def _refused(record: dict[str, Any], error: InvalidEvent) -> IngestRefused:
-    file, line = getattr(record, "file", None), getattr(record, "line", None)
-    place = f"{file}, line {line}: " if file else ""
-    return IngestRefused(f"{place}{error}", field=error.field, file=file, line=line)
