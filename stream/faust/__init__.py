@@ -1,0 +1,1 @@
+"""The Faust adapter of the `Source` port. Nothing else of the project imports Faust."""
