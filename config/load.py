@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,9 +42,29 @@ def load(
             _put(tree, dotted.split("."), value)
     _require_known(tree)
     try:
-        return msgspec.convert(tree, Settings, strict=False)
+        settings = msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error))) from None
+    _require_whole(settings)
+    return settings
+
+
+def _require_whole(settings: Settings) -> None:
+    """Raise ConfigError where settings contradict each other, or name a file that is not there."""
+    mistake = settings.kafka.security.mistake()
+    if mistake is not None:
+        raise ConfigError(f"kafka.security.{mistake[0]}: {mistake[1]}")
+    if urlsplit(settings.redis.url).password is not None:
+        raise ConfigError("redis.url: holds a password; it belongs in the file redis.password_file")
+    if settings.worker.heartbeat_s * 3 > settings.worker.session_timeout_s:
+        raise ConfigError("worker.heartbeat_s: must be a third of worker.session_timeout_s at most")
+    for section, struct in (
+        ("kafka.security", settings.kafka.security),
+        ("redis", settings.redis),
+    ):
+        for name, value in msgspec.structs.asdict(struct).items():
+            if name.endswith("_file") and value and not Path(value).is_file():
+                raise ConfigError(f"{section}.{name}: {value} is not a file")
 
 
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> Tree:

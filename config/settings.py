@@ -7,10 +7,12 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from models.settings import LearningSettings
+from stream.kafka.security import Security
 from stream.manifest import Manifest
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Days = Annotated[float, Meta(ge=0)]
 
 
 class Core(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +51,57 @@ class Demo(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     events_per_second: Annotated[float, Meta(gt=0, le=1000)] = 3.0
 
 
+class Kafka(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The cluster's log. Days are how long a topic keeps its records, 0: for ever.
+
+    `partitions` and `replication` are read by `freshet topics create`; `partitions` is fixed from
+    then on. `events` trimmed can no longer be rebuilt from its start; `examples` must outlast the
+    longest time a process is away.
+    """
+
+    bootstrap: Annotated[str, Meta(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] = "127.0.0.1:9092"
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 12
+    replication: Annotated[int, Meta(ge=1, le=9)] = 1
+    events_days: Days = 0.0
+    examples_days: Days = 30.0
+    dead_days: Days = 90.0
+    security: Security = field(default_factory=Security)
+
+
+class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The cluster's serving store. `rediss://` in the URL is TLS; a user's name may stand in it.
+
+    A request waits `request_timeout_s` for one answer and does not try again; workers wait
+    `worker_timeout_s` and do.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^rediss?://")] = "redis://127.0.0.1:6379/0"
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    request_timeout_s: Seconds = 0.05
+    worker_timeout_s: Seconds = 5.0
+
+
+class Worker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`freshet worker`, and where API processes find the model's snapshots.
+
+    `snapshots` is a folder or an fsspec URL that all of them see. Partitions of a worker that was
+    killed rest for `session_timeout_s`; with an `instance_id` of its own, a restarted worker gets
+    its partitions back at once. `metrics_port` 0: no metrics over HTTP.
+    """
+
+    snapshots: Annotated[str, Meta(min_length=1)] = "./freshet-data/cluster"
+    data_dir: Annotated[str, Meta(min_length=1)] = "./freshet-data/worker"
+    instance_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,128}$")] = ""
+    session_timeout_s: Annotated[float, Meta(ge=1)] = 6.0
+    heartbeat_s: Seconds = 0.5
+    rebalance_timeout_s: Annotated[float, Meta(ge=1)] = 10.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All sections. `manifest` is fixed once a data folder is begun; `learning` may change."""
 
@@ -57,5 +110,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     snapshots: Snapshots = field(default_factory=Snapshots)
     logs: Logs = field(default_factory=Logs)
     demo: Demo = field(default_factory=Demo)
+    kafka: Kafka = field(default_factory=Kafka)
+    redis: Redis = field(default_factory=Redis)
+    worker: Worker = field(default_factory=Worker)
     manifest: Manifest = field(default_factory=Manifest)
     learning: LearningSettings = field(default_factory=LearningSettings)

@@ -6,12 +6,23 @@ import sys
 
 import typer
 
-from config.cli import config_verbs, dead_letters, evaluate, ingest, run, snapshots, state
+from config.cli import (
+    config_verbs,
+    dead_letters,
+    evaluate,
+    ingest,
+    run,
+    snapshots,
+    state,
+    store,
+    topics,
+)
 from config.cli import datasets as dataset_verbs
 from config.errors import ConfigError
 from models.errors import ModelError
 from producers.errors import OptionError, ProducerError
 from stream.errors import FolderInUse, ManifestMismatch, StreamError
+from stream.kafka.errors import SecurityMistake, TopicsDiffer
 
 app = typer.Typer(
     name="freshet",
@@ -28,10 +39,14 @@ state.register(app)
 app.add_typer(dataset_verbs.app, name="datasets")
 app.add_typer(snapshots.app, name="snapshots")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(topics.app, name="topics")
+app.add_typer(store.app, name="store")
 app.add_typer(config_verbs.app, name="config")
 
 #: Mistakes of usage or configuration; everything else that is known is a failure.
-_USAGE = (ConfigError, FolderInUse, ManifestMismatch, OptionError)
+_USAGE = (
+    ConfigError, FolderInUse, ManifestMismatch, OptionError, SecurityMistake, TopicsDiffer,
+)  # fmt: skip
 
 
 def main() -> None:

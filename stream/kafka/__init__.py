@@ -1,0 +1,1 @@
+"""The event log on Kafka: topics, envelopes, and what appends to them and reads them."""
