@@ -6,9 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from producers import datasets
 from producers.errors import DatasetUnavailable
+
+
+# The first call of a kernel compiles it: no example is held to a time.
+settings.register_profile("freshet", deadline=None, print_blob=True)
+settings.load_profile("freshet")
 
 
 def missing(reason: str) -> None:

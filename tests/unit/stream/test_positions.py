@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.errors import InvalidEvent
 from stream.positions import from_token, to_token
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 99_999), st.integers(0, 10**18 - 1), min_size=1, max_size=30))
 def test_a_token_reads_back(positions: dict[int, int]) -> None:
     token = to_token(positions)
@@ -30,6 +31,7 @@ def test_anything_else_is_refused(token: str) -> None:
     assert caught.value.field == "after"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_no_text_does_harm(token: str) -> None:
     try:
