@@ -11,7 +11,6 @@ from hypothesis import settings
 from producers import datasets
 from producers.errors import DatasetUnavailable
 
-
 # The first call of a kernel compiles it: no example is held to a time.
 settings.register_profile("freshet", deadline=None, print_blob=True)
 settings.load_profile("freshet")

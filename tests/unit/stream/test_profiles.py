@@ -345,7 +345,9 @@ def story(tape: Any, events: int = 900, seed: int = 3) -> None:
     random = np.random.default_rng(seed)
     kinds = ("view", "like", "rating", "purchase")
     for n in range(events):
-        tape.now += float(random.exponential(2.0))
+        tape.now += float(random.exponential(2.0)) + {events // 3: 3_600, events // 2: -3_600}.get(
+            n, 0
+        )
         user, item = f"u{random.integers(12)}", f"i{random.integers(90)}"
         kind = kinds[random.integers(4)]
         fields: dict[str, Any] = {"value": float(random.integers(1, 6))} if kind == "rating" else {}

@@ -163,7 +163,7 @@ moves = st.tuples(
     st.sampled_from("abc"),  # user
     st.sampled_from("klmnopqr"),  # item
     st.sampled_from(["view", "like", "rating", "dislike"]),
-    st.sampled_from([0.0, 0.0, 0.1, 0.3, 1.0, 20.0, 70.0, 4_000.0]),  # seconds since the last
+    st.sampled_from([0.0, 0.0, 0.1, 0.3, 1.0, 20.0, 70.0, 4_000.0, -3_600.0]),  # since the last
     st.sampled_from([None, None, 0.0, 1.0, 50.0, 499.0, 501.0, 9_000.0, -10.0, -20.0, -21.0]),
     st.sampled_from([None, None, None, "1", "2", "3", "4"]),
     st.booleans(),  # imported
