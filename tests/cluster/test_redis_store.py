@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
+from config.cli.store import app
 from deploy.local.redis import Redis
 from stream.errors import StoreUnavailable
 from stream.manifest import Manifest
@@ -360,3 +362,25 @@ def test_check_finds_what_is_wrong_and_rebuild_asks_for_all_rows(
         assert all(r.problems for r in await store.check.look(PARTITIONS, 0))
 
     run(redis_url, test, namespace)
+
+
+def test_the_command_line_checks_and_asks_for_a_rebuild(redis_url: str, namespace: str) -> None:
+    async def fill(store: Store) -> None:
+        for partition in range(PARTITIONS):
+            await store.fill(partition)
+
+    def freshet(verb: str, *flags: str) -> Result:
+        place = ["--redis", redis_url, "--namespace", namespace]
+        return CliRunner().invoke(app, [verb, *place, *flags], env=environ)
+
+    environ = {"FRESHET_KAFKA__PARTITIONS": str(PARTITIONS)}
+    run(redis_url, fill, namespace)
+    checked = freshet("check", "--json")
+    assert checked.exit_code == 0, checked.output
+    reports = [msgspec.json.decode(line) for line in checked.stdout.splitlines()]
+    assert [r["mark"] for r in reports] == [0] * PARTITIONS
+    assert freshet("rebuild", "--partition", "2").exit_code == 0
+    checked = freshet("check", "--json")
+    assert checked.exit_code == 1
+    reports = [msgspec.json.decode(line) for line in checked.stdout.splitlines()]
+    assert [bool(r["problems"]) for r in reports] == [False, False, True, False]

@@ -1,24 +1,91 @@
 """`UserRows`: one suite over every adapter. A row is whole and of one moment."""
 
+from __future__ import annotations
+
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
+from deploy.local.processes import ServerMissing
+from deploy.local.redis import Redis
 from stream.manifest import Manifest
 from stream.ports import UserRows
-from stream.profiles import Profiles
+from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord
+from stream.redis.link import Link
+from stream.redis.reader import RedisReader
+from stream.redis.rows import encode_row, rows_of
+from stream.redis.writer import Outcome, RedisRows
+from tests.conftest import missing
+
+T = TypeVar("T")
 
 #: An adapter's rows, and what makes it learn records.
 Rows = tuple[UserRows, Callable[[list[LogRecord]], object]]
 
 
-@pytest.fixture(params=["in-process"])
-def rows(request: pytest.FixtureRequest) -> Rows:
+class OverRedis:
+    """Rows as a worker writes them and an API process reads them, each over its connection."""
+
+    def __init__(self, url: str, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._links = Link(url, timeout_s=5.0), Link(url, timeout_s=5.0)
+        self._writer = RedisRows(self._links[0], "contract", lambda _: 0)
+        self._reader = RedisReader(self._links[1], "contract", lambda _: 0)
+        assert self._run(self._writer.refill(0, rows_of(profiles, 0), 0))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def row(self, user_id: str) -> UserRow | None:
+        return self._run(self._reader.row(user_id))
+
+    def learn(self, records: list[LogRecord]) -> None:
+        self._profiles.step(records)
+        position = records[-1].offset + 1
+        users = {record.json()["user_id"] for record in records}
+        rows = [(user, encode_row(position, self._profiles.row(user))) for user in users]
+        assert self._run(self._writer.write_rows(0, position, rows)) is Outcome.WRITTEN
+
+    def close(self) -> None:
+        for link in self._links:
+            self._run(link.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def over_redis(folder: Path, profiles: Profiles) -> Iterator[Rows]:
+    try:
+        server = Redis(folder)
+    except ServerMissing as error:
+        missing(str(error))
+        raise
+    server.start()
+    try:
+        server.await_ready()
+        store = OverRedis(server.url, profiles)
+        yield store, store.learn
+        store.close()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(params=["in-process", "redis"])
+def rows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rows]:
     profiles = Profiles(Manifest(dedup_window=1 << 15))
-    return {"in-process": (profiles, profiles.step)}[request.param]
+    if request.param == "redis":
+        yield from over_redis(tmp_path, profiles)
+    else:
+        yield profiles, profiles.step
 
 
 def event(offset: int, user: str, item: str, kind: str = "view") -> LogRecord:
