@@ -43,7 +43,8 @@ def test_the_golden_row_is_read() -> None:
     assert stored.row is not None
     assert (stored.row.types, stored.row.counts) == (ROW.types, ROW.counts)
     assert stored.row.last_time == ROW.last_time
-    for read, column in zip(stored.row.past, ROW.past, strict=True):
+    for name in Past._fields:
+        read, column = getattr(stored.row.past, name), getattr(ROW.past, name)
         assert read.dtype == column.dtype and read.flags.writeable
         np.testing.assert_array_equal(read, column)
 
