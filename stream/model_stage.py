@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from models.model import Learned, Model
 from models.settings import LearningSettings
@@ -57,4 +58,22 @@ class ModelStage:
         if piece.kind == "item":
             self.model.put_item(piece.body)
         elif piece.kind == "setting":
-            self.model.apply_settings(msgspec.convert(piece.body["learning"], LearningSettings))
+            settings = msgspec.convert(piece.body["learning"], LearningSettings)
+            self.model.apply_settings(_fitting(settings, self.model))
+
+
+def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
+    """The part of `settings` a model can take, whoever wrote the record.
+
+    Every horizon stays, and vectors keep their dimensions once there are items: kernels would
+    read past the end of the tables.
+    """
+    now = model.settings
+    settings = replace(settings, cooccurrence={**now.cooccurrence, **settings.cooccurrence})
+    if model.items == 0:
+        return settings
+    return replace(
+        settings,
+        embeddings=replace(settings.embeddings, dims=now.embeddings.dims),
+        content=replace(settings.content, dims=now.content.dims),
+    )

@@ -310,6 +310,29 @@ def test_a_changed_setting_takes_effect_at_its_place_in_the_log(rig: Rig) -> Non
     assert live.stage.model.settings == changed
 
 
+@pytest.mark.parametrize(
+    "learning",
+    [
+        {"embeddings": {"dims": 128}},
+        {"content": {"dims": 32}},
+        {"cooccurrence": {}},
+        {"events": {}},
+    ],
+)
+def test_a_setting_that_does_not_fit_the_tables_takes_effect_as_far_as_it_can(
+    rig: Rig, learning: dict[str, Any]
+) -> None:
+    record = {"type": "setting", "learning": {**learning, "repeats": True}}
+    rig.log.append([NewRecord(msgspec.json.encode(record))])
+    rig.log.append([NewRecord(body(n + 400), imported=True) for n in range(50)])
+    learner = rig.learner()
+    assert finished(learner) == rig.rebuilt()
+    settings = learner.stage.model.settings
+    assert settings.repeats is True
+    assert (settings.embeddings.dims, settings.content.dims) == (64, 64)
+    assert set(settings.cooccurrence) == {"fast", "slow", "forward"}
+
+
 def pieces(rig: Rig) -> list[ExampleBatch | Control]:
     learner = rig.learner()
     return learner.profiles.step(rig.log.read(0, 300)).pieces
