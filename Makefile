@@ -1,10 +1,11 @@
-# make run   the product, embedded, with its demo      make test   everything that must hold
+# make run       the product, embedded, with its demo      make test   everything that must hold
+# make cluster   the product on Kafka, Faust and Redis, as local processes
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONHASHSEED ?= 0
 
-.PHONY: install install-dev run test lint bench quality chaos lock clean
+.PHONY: install install-dev run cluster test lint bench quality chaos lock clean
 
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev
@@ -25,10 +26,14 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 run: install
 	@$(BIN)/freshet run $(ARGS)
 
+# Needs Java 17, Maven and redis-server; ARGS=--help shows what can be chosen.
+cluster: install
+	@$(BIN)/python -m deploy.local.cluster $(ARGS)
+
 lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy api config models producers stream tests benchmarks
+	$(BIN)/mypy api config deploy models producers stream tests benchmarks
 	$(BIN)/lint-imports
 
 # ML-100K comes through `freshet datasets`; other data files through FRESHET_TEST_DATA.

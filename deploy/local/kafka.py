@@ -111,6 +111,9 @@ class Broker(Server):
 
     def start(self) -> None:
         """Format the log folder where it is new, then start; does not wait (`await_ready`)."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name}={value}" for name, value in self._properties.items()]
+        self._config.write_text("\n".join(lines) + "\n", "utf-8")
         if not (self.folder / "log").exists():
             self._format()
         super().start()
@@ -119,9 +122,6 @@ class Broker(Server):
         self.await_port(self.port)
 
     def _format(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lines = [f"{name}={value}" for name, value in self._properties.items()]
-        self._config.write_text("\n".join(lines) + "\n", "utf-8")
         command = self._java(
             "128m", "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._config)
         )

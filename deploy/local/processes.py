@@ -32,6 +32,13 @@ def free_port() -> int:
         return port
 
 
+def port_is_free(port: int) -> bool:
+    """True when nobody listens on the port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def program(name: str, package: str) -> str:
     """The path of a program. Raises ServerMissing naming the Debian package."""
     path = shutil.which(name)
