@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings
+from models.compiled import inner
 from models.examples import HISTORY, Past, Types, types_of
 from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
@@ -104,7 +105,7 @@ def _list(
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _find_causes(s: State, w: Scratch, row: int, length: int, causes: NDArray[np.int64]) -> None:
     """The history items that pull most on `row`: by co-occurrence, else by content."""
     shares = np.zeros(HISTORY)
@@ -124,7 +125,7 @@ def _find_causes(s: State, w: Scratch, row: int, length: int, causes: NDArray[np
         causes[place] = w.history[best]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float64]) -> None:
     for horizon in (s.fast, s.slow, s.forward):
         total = 0.0

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import cooccurrence, embeddings, popularity, ranker
+from models.compiled import inner
 from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
 from models.index import find, insert
@@ -64,7 +65,7 @@ def learn(s: State, w: Scratch, examples: Examples, types: Types, start: int, ou
     return examples.item_key.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _score(
     s: State, w: Scratch, examples: Examples, types: Types, at: int, target: int, out: Scores
 ) -> None:
@@ -90,7 +91,7 @@ def _score(
         ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _learn_one(s: State, w: Scratch, examples: Examples, types: Types, at: int, known: int) -> None:
     time = examples.time[at]
     if examples.flags[at] & CAPPED:

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings, features, popularity, ranker
+from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
 from models.index import find
@@ -48,14 +49,14 @@ def read_past(s: State, w: Scratch, past: Past, row: int, types: Types, items: i
     return length
 
 
-@njit(cache=True, nogil=True)
+@inner
 def read_ages(w: Scratch, past: Past, row: int, length: int, now: float) -> None:
     start = past.history_start[row]
     for lag in range(length):
         w.ages[lag] = now - past.history_time[start + lag]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def mask(
     s: State, w: Scratch, past: Past, row: int, types: Types,
     blocked: NDArray[np.uint8], items: int,
@@ -73,7 +74,7 @@ def mask(
                 w.masked[found] = 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     """Rank for the past in scratch; `w.order` gets the candidates, best first. Return how many."""
     _score_sources(s, w, length, items)
@@ -92,7 +93,7 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _score_sources(s: State, w: Scratch, length: int, items: int) -> None:
     popularity.score(s.popularity.fast, w.scores[0], items)
     popularity.score(s.popularity.slow, w.scores[1], items)
@@ -109,7 +110,7 @@ def _score_sources(s: State, w: Scratch, length: int, items: int) -> None:
         w.scores[6, :items] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _list_best(w: Scratch, source: int, most: int, items: int) -> None:
     """List the best of a source, ties by row, as an insertion into a short sorted list."""
     scores, listed, count = w.scores[source], w.listed[source], 0
@@ -130,7 +131,7 @@ def _list_best(w: Scratch, source: int, most: int, items: int) -> None:
     w.listed_count[source] = count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _take(place: NDArray[np.int32], candidates: NDArray[np.int32], row: int, count: int) -> int:
     # Arrays one by one, not the scratch: numba counts references of all that is passed.
     if place[row] == 0 and count < CANDIDATES:
@@ -140,7 +141,7 @@ def _take(place: NDArray[np.int32], candidates: NDArray[np.int32], row: int, cou
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _gather(s: State, w: Scratch, items: int) -> int:
     """Round-robin over the sources' lists, then untouched items, then whatever fills up."""
     count = untouched = 0
@@ -168,7 +169,7 @@ def _gather(s: State, w: Scratch, items: int) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _describe(s: State, w: Scratch, count: int, length: int, now: float) -> None:
     p = s.popularity
     for at in range(count):
@@ -183,7 +184,7 @@ def _describe(s: State, w: Scratch, count: int, length: int, now: float) -> None
         own *= 0.9
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
     """Push down what is near an item the user disliked, by content and by embedding.
 
@@ -209,7 +210,7 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
         strength *= _FORGIVEN
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sort(w: Scratch, count: int) -> None:
     keys = np.empty(count, np.float64)
     for at in range(count):
