@@ -16,7 +16,12 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from stream.errors import PositionLost
 from stream.faust.feed import Feed
-from stream.faust.library import Consumer, ConsumerMessage, Transport
+from stream.faust.library import (
+    AIOKafkaConsumerThread,
+    Consumer,
+    ConsumerMessage,
+    Transport,
+)
 from stream.faust.parcels import Fetched, Parcel, cut
 from stream.source import TP
 
@@ -24,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: A fetch waits this long for records. A rebalance or a stop waits for a fetch.
 FETCH_S = 0.25
+#: The broker holds an empty fetch this long. While it does, no other is sent to it: a seek and a
+#: new assignment wait. Faust's own 1.5 s made an idle group read again after 1.5 to 3 s.
+HELD_MS = 200
 #: Pause before asking again a broker that did not answer, and while nothing is owned.
 PAUSE_S = 0.05
 #: A commit is for dashboards: the stage does not wait longer for it.
@@ -44,6 +52,15 @@ class ParcelMessage(ConsumerMessage):
     parcel: Parcel
 
 
+class PromptThread(AIOKafkaConsumerThread):
+    """Faust's thread around aiokafka's consumer, with `HELD_MS`."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        driver = super()._create_worker_consumer(transport)
+        driver._fetch_max_wait_ms = HELD_MS  # Faust has no setting for it
+        return driver
+
+
 class ExactConsumer(Consumer):
     """Hands over parcels that begin exactly at the next offset."""
 
@@ -55,6 +72,9 @@ class ExactConsumer(Consumer):
         self._misplaced = False  # a fetch was thrown away: seek before the next one
         self._begins: dict[TP, int] = {}
         self._fresh: set[TP] = set()  # sought, and nothing taken since
+
+    def _new_consumer_thread(self) -> PromptThread:
+        return PromptThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         self.feed.release()

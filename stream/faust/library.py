@@ -11,13 +11,14 @@ _arguments, sys.argv = sys.argv, sys.argv[:1]
 try:
     import faust
     from faust.auth import SASLCredentials, SSLCredentials
-    from faust.transport.drivers.aiokafka import Consumer, Transport
+    from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
     from faust.types.auth import CredentialsT
     from faust.types.tuples import ConsumerMessage
 finally:
     sys.argv = _arguments
 
 __all__ = [
+    "AIOKafkaConsumerThread",
     "Consumer",
     "ConsumerMessage",
     "CredentialsT",
