@@ -72,7 +72,9 @@ class Plan:
             name = f"api-{number}"
             yield name, self.freshet(name, "api", "--host", _HOST, "--port", str(port))
         if self.rate:
-            arguments = ("shoppers", "--kafka", self.bootstrap, "--rate", f"{self.rate:g}")
+            arguments = ["shoppers", "--kafka", self.bootstrap, "--rate", f"{self.rate:g}"]
+            if self.apis:
+                arguments += ["--url", f"http://{_HOST}:{self.port}"]
             yield "shoppers", self.freshet("shoppers", *arguments)
 
 
