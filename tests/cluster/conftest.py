@@ -17,7 +17,9 @@ from tests.conftest import missing
 
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python 3.0 reads its schemas in a way Python 3.11 calls old.
-    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    config.addinivalue_line(
+        "filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning"
+    )
 
 
 @pytest.fixture(scope="session")
