@@ -11,6 +11,8 @@ from rich.progress import Progress
 from config import bootstrap
 from config.cli.evaluate import csv_options
 from config.cli.options import AsJson, ConfigFile, console, settings_for, show
+from config.producing import kafka_sink
+from config.settings import Settings
 from producers.direct import Direct
 from producers.ingest import HttpSink, IngestReport, Sink, ingest
 from producers.readers import FORMATS, Dataset, read
@@ -29,6 +31,9 @@ def ingest_file(
     data_dir: Annotated[
         str | None, typer.Option("--data-dir", help="Instead of a server: a folder nobody holds.")
     ] = None,
+    kafka: Annotated[
+        str | None, typer.Option(help="Instead of a server: brokers as HOST:PORT,…")
+    ] = None,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Events a second at most.")] = None,
     columns: Annotated[
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
@@ -39,16 +44,22 @@ def ingest_file(
 ) -> None:
     """Send a data file: catalogue and people first, then the events, marked as imports.
 
-    Every event is named by file and line, so sending a file again changes nothing.
+    Every event is named by file and line, so sending a file again changes nothing. Into Kafka,
+    an ingest that was stopped goes on where it was: what was acknowledged is noted beside the
+    data file in `.NAME.freshet-cursor`, until its end is reached.
 
     Example: `freshet ingest ml-100k.inter --format recbole --url http://127.0.0.1:8000`
     """
-    if url is not None and data_dir is not None:
+    if sum(target is not None for target in (url, data_dir, kafka)) > 1:
         raise typer.BadParameter(
-            "is for a server, --data-dir for a folder: give one", param_hint="--url"
+            "is for a server, --data-dir for a folder, --kafka for brokers: give one",
+            param_hint="--url",
         )
     dataset = read(file, format, **csv_options(columns, delimiter))
-    if data_dir is None:
+    if kafka is not None:
+        settings = settings_for(config, kafka__bootstrap=kafka)
+        report = _publish(dataset, file, settings, rate)
+    elif data_dir is None:
         report = _send(dataset, HttpSink(url or "http://127.0.0.1:8000"), rate)
     else:
         running = bootstrap.embedded(settings_for(config, data_dir))
@@ -57,6 +68,20 @@ def ingest_file(
         finally:
             running.close()
     show({name: getattr(report, name) for name in IngestReport.__dataclass_fields__}, as_json)
+
+
+def _publish(dataset: Dataset, file: Path, settings: Settings, rate: float | None) -> IngestReport:
+    """Send to Kafka from where the last try was stopped."""
+    from producers.cursor import Cursor, Noted
+
+    sink, log = kafka_sink(settings, imported=True)
+    cursor = Cursor(file, log.identity)
+    if done := ", ".join(f"{count:,} {what}" for what, count in cursor.reached.items() if count):
+        console.print(f"going on after {done}")
+    with sink:
+        report = _send(cursor.rest_of(dataset), Noted(sink, cursor), rate)
+    cursor.finish()
+    return report
 
 
 def _send(dataset: Dataset, sink: Sink, rate: float | None) -> IngestReport:

@@ -20,8 +20,6 @@ from stream.kafka.positions import SLOTS
 IMPORT: Final = "freshet-import"
 #: Header of a record that was found in another partition than its user's, and moved once.
 REROUTED: Final = "freshet-rerouted"
-#: Header of a dead letter sent again: the number of the attempt.
-ATTEMPT: Final = "freshet-attempt"
 
 #: Events an envelope of ours holds at most. One costs a worker as much as a single event, so 50
 #: give most of the gain; beyond a few hundred it only delays the first event behind the last.

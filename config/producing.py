@@ -1,0 +1,37 @@
+"""Builds what produces into Kafka, for the verbs that do."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from config.settings import Settings
+from stream.kafka.names import Topics
+from stream.kafka.security import Link
+
+if TYPE_CHECKING:
+    from producers.kafka_sink import KafkaLog, KafkaSink
+
+
+def link_of(settings: Settings) -> Link:
+    """The way to the brokers."""
+    return Link(settings.kafka.bootstrap, settings.kafka.security)
+
+
+def topics_of(settings: Settings) -> Topics:
+    """The namespace's topics."""
+    return Topics(settings.core.namespace)
+
+
+def kafka_sink(settings: Settings, *, imported: bool) -> tuple[KafkaSink, KafkaLog]:
+    """A sink and the log it writes to. Raises BrokerUnreachable, TopicsDiffer."""
+    from producers.kafka_sink import KafkaSink, find_log
+
+    # What goes wrong is said once, by us; the client would tell of each attempt.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    link, partitions = link_of(settings), settings.kafka.partitions
+    log = find_log(link, topics_of(settings), partitions)
+    manifest = structs.replace(settings.manifest, partitions=partitions)
+    return KafkaSink(link, log, manifest, imported=imported), log
