@@ -5,7 +5,7 @@ Every piece carries its position and `prev`, the one emitted before it from its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,9 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Emitted:
-    """All that a batch of log records gives, in log order."""
+    """All that a batch of log records gives, in log order; `described` got attributes."""
 
     pieces: list[ExampleBatch | Control]
     dead: list[DeadLetter]
     next_offset: int
+    described: list[str] = field(default_factory=list)

@@ -26,7 +26,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_events_per_minute: Annotated[int, Meta(ge=1)] = 20
     # Counted in a byte that stops at 255.
     pair_events_per_hour: Annotated[int, Meta(ge=1, le=254)] = 3
-    partitions: Annotated[int, Meta(ge=1, le=1)] = 1
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
 
     def require_same(self, wanted: Manifest) -> None:

@@ -90,6 +90,7 @@ class Profiles:
         self._types = self.arena.add_blobs("types")
         self._ids = self.arena.add_blobs("users.id")
         self._attributes: dict[str, bytes] = {}
+        self._described: list[str] = []
         self._window = recent.Window(self.arena, m.dedup_window)
         self._make_room(1)
 
@@ -137,7 +138,8 @@ class Profiles:
                 dead.append(self._bury(record, error.field or "malformed", str(error)))
         pieces.extend(self._apply(waiting, dead))
         self._count("dead_letters", len(dead))
-        return Emitted(pieces, dead, records[-1].offset + 1 if records else 0)
+        described, self._described = self._described, []
+        return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described)
 
     def _forward(self, record: LogRecord) -> list[Control]:
         """The control record as the model is to see it, if at all. Raises InvalidEvent."""
@@ -163,6 +165,7 @@ class Profiles:
             user = parse_user(record.body)
             with self._lock:
                 self._attributes[user.user_id] = msgspec.json.encode(user.attributes)
+            self._described.append(user.user_id)
         return None
 
     def _type_number(self, name: str) -> int:
@@ -303,6 +306,14 @@ class Profiles:
             counts, last = r.counts[row].tolist(), float(r.last[row])
         names = self.types
         return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
+
+    def all_user_ids(self) -> list[str]:
+        """Every user of the partition, in the order they were met."""
+        return [raw.decode() for raw in self._ids[: self.users]]
+
+    def last_emitted(self) -> int:
+        """Position of the newest piece emitted; NOTHING before the first."""
+        return int(self.arena["previous"][0])
 
     def attributes(self, user_id: str) -> dict[str, Any]:
         raw = self._attributes.get(user_id)

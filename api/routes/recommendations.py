@@ -17,6 +17,7 @@ from api.ladder import Answer, Ladder, Wanted
 from api.metrics import Metrics
 from api.query import Name, Number, Param, Position
 from api.responses import answered
+from stream.errors import StreamError
 from stream.positions import to_token
 from stream.service import Reading, Service
 
@@ -43,9 +44,11 @@ async def reached(service: Service, user_id: str, query: dict[str, Any]) -> bool
         return True
     try:
         return await service.wait(user_id, query["after"], query["wait_ms"] / 1000)
+    except StreamError as error:
+        logger.warning("cannot wait for a position", reason=str(error))
     except Exception:
         logger.warning("cannot wait for a position", exc_info=True)
-        return False
+    return False
 
 
 class Recommendations:
@@ -71,9 +74,11 @@ class Recommendations:
         """The user's row, None where it cannot be had in time: a lower rung then answers."""
         try:
             return await asyncio.wait_for(self._service.read(user_id), _DEADLINE_S)
+        except (StreamError, TimeoutError) as error:
+            logger.warning("cannot read a user's row", reason=str(error) or "too late")
         except Exception:
             logger.warning("cannot read a user's row", exc_info=True)
-            return None
+        return None
 
     async def for_session(self, incoming: Incoming) -> Response:
         manifest = self._service.manifest

@@ -37,5 +37,6 @@ def set_up_logs(logs: Logs) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logs.level.upper())
-    # Each request it sends would be a line.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Each request or rebalance of theirs would be many lines.
+    for talkative in ("httpx", "faust", "mode", "aiokafka", "kafka"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -7,15 +7,18 @@ import sys
 import typer
 
 from config.cli import (
+    api,
     config_verbs,
     dead_letters,
     evaluate,
     ingest,
     run,
+    shoppers,
     snapshots,
     state,
     store,
     topics,
+    worker,
 )
 from config.cli import datasets as dataset_verbs
 from config.errors import ConfigError
@@ -35,6 +38,9 @@ app = typer.Typer(
 run.register(app)
 ingest.register(app)
 evaluate.register(app)
+shoppers.register(app)
+worker.register(app)
+api.register(app)
 state.register(app)
 app.add_typer(dataset_verbs.app, name="datasets")
 app.add_typer(snapshots.app, name="snapshots")

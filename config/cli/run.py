@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import socket
 import sys
 import threading
-from importlib.metadata import version
 from typing import Annotated, Literal
 
 import typer
 
 from config import bootstrap
 from config.cli.demo import DemoName, play_live, prepare
+from config.cli.listen import GRACE_S, bind, listen
 from config.cli.logs import set_up_logs
 from config.cli.options import ConfigFile, DataDir, console, progress_bar, settings_for
 from config.settings import Settings
-from stream.embedded import Embedded
-from stream.errors import StreamError
 
 # Longest a thread may hold the interpreter before another gets it: at Python's default of
 # 5 ms a request would wait that long for the learner.
 _SWITCH_S = 0.0005
-# Open requests get this long at Ctrl-C; drain and snapshot have the rest of the ten seconds.
-_GRACE_S = 2
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +45,7 @@ def run(
     settings = settings_for(config, data_dir, api__host=host, api__port=port)
     set_up_logs(settings.logs)
     sys.setswitchinterval(_SWITCH_S)
-    listening = _bind(settings)
+    listening = bind(settings)
     with listening:
         running = bootstrap.embedded(settings)
         try:
@@ -60,23 +54,6 @@ def run(
             console.print("draining and saving …")
             running.close()
     console.print("saved; the next start goes on from here")
-
-
-def _bind(settings: Settings) -> socket.socket:
-    """Take the address first: a busy port should not cost the wait for the demo."""
-    listening = socket.socket(
-        socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET, socket.SOCK_STREAM
-    )
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((settings.api.host, settings.api.port))
-    except OSError as error:
-        listening.close()
-        raise StreamError(
-            f"{settings.api.host}:{settings.api.port} cannot be had ({error.strerror}); "
-            "choose another with --port"
-        ) from None
-    return listening
 
 
 def _serve(
@@ -97,35 +74,8 @@ def _serve(
     host, port = listening.getsockname()[:2]
     console.print(f"Freshet is at [bold]http://{host}:{port}[/bold] (Ctrl-C ends it)")
     try:
-        _listen(service, settings, playing.name if playing else "none", listening)
+        listen(service, settings, playing.name if playing else "none", listening)
     finally:
         stop.set()
         if playing is not None:
-            live.join(_GRACE_S)
-
-
-def _listen(service: Embedded, settings: Settings, demo: str, listening: socket.socket) -> None:
-    import uvicorn
-
-    from api.app import create_app
-
-    application = create_app(
-        service, version=version("freshet"), demo=demo, with_docs=settings.api.docs
-    )
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            loop="uvloop",
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
-    # uvicorn raises the signal again once it has stopped; what comes after is ours to finish.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server.run(sockets=[listening])
+            live.join(GRACE_S)

@@ -8,10 +8,15 @@ import typer
 
 from config import bootstrap
 from config.cli.options import AsJson, ConfigFile, DataDir, progress_bar, settings_for, show
+from config.settings import Settings
 from models.answers import Asked
 from stream.learner import Learner
 
 _BATCH = 1_000
+
+Brokers = Annotated[
+    str | None, typer.Option("--kafka", help="The cluster instead of a folder: HOST:PORT.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,13 +24,21 @@ def register(app: typer.Typer) -> None:
     app.command()(rebuild)
 
 
-def state(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def state(
+    data_dir: DataDir = None,
+    kafka: Brokers = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Show positions, counts and the state hash: newest snapshot plus the log's tail.
 
     Writes nothing, and may run beside a server.
 
     Example: `freshet state --data-dir freshet-data --json`
     """
+    if kafka is not None:
+        show(_of_cluster(settings_for(config, kafka__bootstrap=kafka), True), as_json)
+        return
     learner = bootstrap.reader(settings_for(config, data_dir), snapshots=True)
     while learner.learn(_BATCH):
         pass
@@ -34,6 +47,7 @@ def state(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson =
 
 def rebuild(
     data_dir: DataDir = None,
+    kafka: Brokers = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Records a batch.")] = _BATCH,
@@ -47,6 +61,9 @@ def rebuild(
 
     Example: `freshet rebuild --data-dir freshet-data --batch-size 7 --read-every 100`
     """
+    if kafka is not None:
+        show(_of_cluster(settings_for(config, kafka__bootstrap=kafka), False), as_json)
+        return
     learner = bootstrap.reader(settings_for(config, data_dir), snapshots=False)
     since_read = 0
     with progress_bar("learning the log again", None) as advance:
@@ -57,6 +74,21 @@ def rebuild(
                 since_read = 0
                 _read(learner)
     show(_state_of(learner), as_json)
+
+
+def _of_cluster(settings: Settings, from_snapshots: bool) -> dict[str, Any]:
+    """Read the topics to their ends with both stages; nothing is written anywhere."""
+    from config.cluster import Parts, offline
+    from stream.cluster.offline import TopicReader
+
+    parts = Parts(settings)
+    whole, reader = offline(parts), TopicReader(parts.kafka)
+    try:
+        with progress_bar("reading the topics", None) as advance:
+            whole.read(reader, parts.snapshots(True) if from_snapshots else None, advance)
+    finally:
+        reader.close()
+    return whole.describe()
 
 
 def _read(learner: Learner) -> None:

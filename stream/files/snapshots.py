@@ -22,7 +22,7 @@ from stream.ports import Snapshot, SnapshotName
 _MAGIC: Final = b"freshet-snapshot-1\n"
 _SUM: Final = 32
 _NAME: Final = re.compile(
-    r"(?P<stage>[a-z]+)-v(?P<version>\d+)-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
+    r"(?P<stage>[a-z]+(?:\.[0-9]+)?)-v(?P<version>\d+)-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
 )
 
 

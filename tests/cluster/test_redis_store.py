@@ -293,23 +293,31 @@ def test_waiting_ends_with_the_mark_or_the_time(redis_url: str, namespace: str) 
 
 def test_stages_write_and_refill_through_their_port(new_redis: Callable[..., Redis]) -> None:
     async def test(store: Store) -> None:
-        stage = StageStore(store.writer, lambda _, user: {"name": user})
+        stage, profiles = StageStore(store.writer), Profiles(Manifest(), 1)
+        profiles.step(_views("u", ["a", "b"]))
         assert await stage.lost(1, 0)
-        await stage.write(1, 0, {})
-        await stage.write(1, 2, {"u": row_of("a", "b")})
+        await stage.refill(profiles, 2)
+        assert not await stage.lost(1, 2)
         await stage.write_embeddings(3, {"u": np.ones(2, np.float32)})
         await store.link.client.flushall()
-        with pytest.raises(StoreUnavailable) as raised:
-            await stage.write(1, 3, {"u": row_of("a", "b", "c")})
-        assert raised.value.kind == "lost"
-        assert await stage.lost(1, 3)
-        await stage.write(1, 3, {"u": row_of("a", "b", "c")})
-        assert not await stage.lost(1, 3)
+        profiles.step(_views("u", ["c"], 2))
+        assert not await stage.write(profiles, 3, ["u"])
+        await stage.refill(profiles, 3)
+        assert await stage.write(profiles, 3, ["u"])
         user = await store.reader.user("u")
-        assert user.stored is not None and user.stored.attributes == {"name": "u"}
+        assert user.stored is not None and user.stored.row is not None
+        assert user.stored.row.counts == {"view": 3}
         assert user.mark == user.stored.position == 3
 
     run(new_redis().url, test)
+
+
+def _views(user_id: str, items: list[str], start: int = 0) -> list[LogRecord]:
+    bodies = [{"type": "view", "user_id": user_id, "item_id": item} for item in items]
+    return [
+        LogRecord(start + n, 1e9 + n, False, msgspec.json.encode(body))
+        for n, body in enumerate(bodies)
+    ]
 
 
 def test_items_are_published_once_a_flush_and_again_when_lost(

@@ -1,0 +1,38 @@
+"""`freshet api`: an API process of the cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from config.cli.listen import bind, listen
+from config.cli.logs import set_up_logs
+from config.cli.options import ConfigFile, console, settings_for
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(api)
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="Address; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default 8000, 0: a free one.")] = None,
+    kafka: Annotated[str | None, typer.Option(help="Brokers; default kafka.bootstrap.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve from the cluster: appends to Kafka, rows from Redis, a model that follows its log.
+
+    Start as many as you need; every one of them answers for every user.
+
+    Example: `freshet api --port 8001`
+    """
+    settings = settings_for(config, api__host=host, api__port=port, kafka__bootstrap=kafka)
+    set_up_logs(settings.logs)
+    from config.cluster import Parts, api_process
+
+    with bind(settings) as listening:
+        process = api_process(Parts(settings))
+        address = ":".join(str(part) for part in listening.getsockname()[:2])
+        console.print(f"Freshet's API is at [bold]http://{address}[/bold] (Ctrl-C ends it)")
+        listen(process.service, settings, "none", listening, process.lifespan)

@@ -1,0 +1,73 @@
+"""Takes an address and serves the HTTP tier on it until asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+
+from config.settings import Settings
+from stream.errors import StreamError
+from stream.service import Service
+
+#: Open requests get this long at Ctrl-C; drain and snapshot have the rest of the ten seconds.
+GRACE_S = 2
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the address first: a busy port should not cost the wait for anything else."""
+    family = socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.api.host, settings.api.port))
+    except OSError as error:
+        listening.close()
+        raise StreamError(
+            f"{settings.api.host}:{settings.api.port} cannot be had ({error.strerror}); "
+            "choose another with --port"
+        ) from None
+    return listening
+
+
+def listen(
+    service: Service,
+    settings: Settings,
+    demo: str,
+    listening: socket.socket,
+    lifespan: Lifespan | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises StreamError when it could not even start."""
+    import uvicorn
+
+    from api.app import create_app
+
+    application = create_app(
+        service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
+        lifespan=lifespan,
+    )  # fmt: skip
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on" if lifespan else "off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    # uvicorn raises the signal again once it has stopped; what comes after is ours to finish.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise StreamError("the HTTP tier could not start; the log says why")

@@ -1,0 +1,171 @@
+"""Builds the cluster's processes: the worker's stages and the API, over Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import structs
+
+from config.redis_link import redis_link
+from config.settings import Settings
+from models.model import Model
+from stream.cluster.emitter import Emitter
+from stream.cluster.model_worker import Learning, ModelWorker
+from stream.cluster.offline import Offline
+from stream.cluster.profiles_worker import ProfilesWorker
+from stream.cluster.replica import Replica
+from stream.cluster.saving import SavePolicy
+from stream.cluster.service import ClusterService
+from stream.errors import StreamError
+from stream.faust.app import Timeouts
+from stream.faust.source import FaustSource
+from stream.files.snapshots import FolderSnapshots
+from stream.kafka.appender import KafkaAppender
+from stream.kafka.envelopes import partition_of
+from stream.kafka.names import Topics
+from stream.kafka.security import Link as KafkaLink
+from stream.manifest import Manifest
+from stream.redis.link import Link as RedisLink
+from stream.redis.reader import RedisReader
+from stream.redis.stage_store import StageStore
+from stream.redis.writer import RedisRows
+from stream.source import Handler
+
+Stage = Literal["profiles", "model"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every process of a namespace has in common."""
+
+    settings: Settings
+    manifest: Manifest = field(init=False)
+    topics: Topics = field(init=False)
+    kafka: KafkaLink = field(init=False)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        partitions = s.kafka.partitions
+        object.__setattr__(self, "manifest", structs.replace(s.manifest, partitions=partitions))
+        object.__setattr__(self, "topics", Topics(s.core.namespace))
+        object.__setattr__(self, "kafka", KafkaLink(s.kafka.bootstrap, s.kafka.security))
+
+    def partition_of(self) -> Callable[[str], int]:
+        return partial(_partition_of, self.manifest.partitions)
+
+    def snapshots(self, read_only: bool = False) -> FolderSnapshots:
+        folder = Path(self.settings.worker.snapshots) / self.settings.core.namespace
+        try:
+            return FolderSnapshots(folder, read_only)
+        except OSError as error:
+            raise StreamError(
+                f"worker.snapshots: {folder} cannot be written ({error.strerror}); "
+                "choose a folder that all workers share"
+            ) from None
+
+    def model(self) -> Model:
+        return Model(self.settings.learning, self.manifest.seed)
+
+    def store(self) -> StageStore:
+        link = redis_link(self.settings.redis, self.settings.redis.worker_timeout_s)
+        return StageStore(RedisRows(link, self.settings.core.namespace, self.partition_of()))
+
+
+def _partition_of(partitions: int, user_id: str) -> int:
+    return partition_of(user_id, partitions)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One stage in its consumer group, ready to run."""
+
+    group: str
+    source: FaustSource
+    handler: Handler
+    emitter: Emitter | None = None
+    mind: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+    async def run(self) -> None:
+        if self.emitter is not None:
+            await self.emitter.start()
+        minding = asyncio.create_task(self.mind()) if self.mind is not None else None
+        try:
+            await self.source.run(self.handler)
+        finally:
+            if minding is not None:
+                minding.cancel()
+            if self.emitter is not None:
+                await self.emitter.stop()
+
+
+def member(parts: Parts, stage: Stage) -> Member:
+    """One stage of a worker."""
+    s = parts.settings
+    policy = SavePolicy(s.snapshots.every_records, s.snapshots.every_s, s.snapshots.keep)
+    if stage == "profiles":
+        topics, group = [parts.topics.events, parts.topics.control], parts.topics.profiles_group
+        emitter = Emitter(parts.kafka)
+        handler = ProfilesWorker(
+            parts.manifest, parts.topics, emitter, parts.store(), parts.snapshots(), policy
+        )
+        handler.source = _source(parts, group, topics)
+        return Member("profiles", handler.source, handler, emitter, handler.mind_the_store)
+    model = ModelWorker(parts.model(), parts.store(), parts.snapshots(), policy)
+    model.source = _source(parts, parts.topics.model_group, [parts.topics.examples])
+    return Member("model", model.source, model)
+
+
+def _source(parts: Parts, group: str, topics: list[str]) -> FaustSource:
+    w, options = parts.settings.worker, parts.kafka.options()
+    timeouts = Timeouts(
+        session_s=w.session_timeout_s, heartbeat_s=w.heartbeat_s, rebalance_s=w.rebalance_timeout_s
+    )
+    options.pop("bootstrap_servers")
+    return FaustSource(
+        parts.settings.kafka.bootstrap, group, topics, timeouts=timeouts,
+        instance=f"{w.instance_id}.{group}" if w.instance_id else None, **options,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ApiProcess:
+    """The service of one API process, and what must live as long as its event loop."""
+
+    service: ClusterService
+    appender: KafkaAppender
+    replica: Replica
+    redis: RedisLink
+
+    @asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
+        await self.appender.start()
+        self.replica.start()
+        try:
+            yield
+        finally:
+            await self.appender.stop()
+            self.replica.stop()
+            await self.redis.close()
+
+
+def api_process(parts: Parts) -> ApiProcess:
+    """One API process: a replica of the model, rows from Redis, appends to Kafka."""
+    s = parts.settings
+    redis = redis_link(s.redis, s.redis.request_timeout_s)
+    reader = RedisReader(redis, s.core.namespace, parts.partition_of())
+    replica = Replica(
+        Learning(parts.model()), parts.kafka, parts.topics.examples, parts.snapshots(True)
+    )
+    appender = KafkaAppender(parts.kafka, parts.topics, parts.manifest)
+    service = ClusterService(s.core.namespace, parts.manifest, replica, appender, reader)
+    return ApiProcess(service, appender, replica, redis)
+
+
+def offline(parts: Parts) -> Offline:
+    return Offline(parts.manifest, parts.settings.learning, parts.topics)

@@ -1,0 +1,211 @@
+"""Stage one in the cluster: owns partitions of `events` and `control`, emits `examples`.
+
+The order of side effects: examples, re-routes and dead letters acknowledged → user rows, then
+the partition's mark → snapshot → the broker told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+from typing import Final, Protocol
+
+from models.errors import ModelError
+from models.model import LEARNING_VERSION
+from stream.cluster.emitter import Emitter
+from stream.cluster.partition import (
+    IMPORT_HEADER,
+    REROUTED_HEADER,
+    Partition,
+    Rerouted,
+    fresh,
+    log_records,
+    route,
+)
+from stream.cluster.saving import SavePolicy
+from stream.errors import SnapshotCorrupt, StoreUnavailable
+from stream.example_bytes import encode
+from stream.examples import ExampleBatch
+from stream.kafka.dead_letters import to_record
+from stream.kafka.names import Topics
+from stream.kafka.positions import position_of
+from stream.manifest import Manifest
+from stream.ports import Snapshot, SnapshotStore
+from stream.profiles import Profiles
+from stream.source import TP, Source, SourceRecord
+
+logger = logging.getLogger(__name__)
+
+# How often a worker asks whether the store still holds what it wrote.
+_LOOK_S: Final = 1.0
+
+
+class RowWriter(Protocol):
+    """Where rows of users go; every write is guarded by position. Raises StoreUnavailable."""
+
+    async def lost(self, partition: int, position: int) -> bool:
+        """True when the store does not know of what was written up to `position`."""
+        ...
+
+    async def write(self, profiles: Profiles, position: int, user_ids: Collection[str]) -> bool:
+        """Write rows, then the mark; False when all rows must be brought anew."""
+        ...
+
+    async def refill(self, profiles: Profiles, position: int) -> None:
+        """Write all rows of a partition, then the mark."""
+        ...
+
+    def release(self, partition: int) -> None:
+        """Own the partition no longer."""
+        ...
+
+
+class ProfilesWorker:
+    """`Handler` of stage one."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        topics: Topics,
+        emitter: Emitter,
+        rows: RowWriter,
+        snapshots: SnapshotStore,
+        policy: SavePolicy,
+    ) -> None:
+        self._manifest = manifest
+        self._topics = topics
+        self._emitter = emitter
+        self._rows = rows
+        self._snapshots = snapshots
+        self._policy = policy
+        self._owned: dict[TP, Partition] = {}
+        self._busy = asyncio.Lock()  # a refill must see rows of one position
+        self.source: Source | None = None
+
+    async def assigned(self, partitions: set[TP]) -> dict[TP, int | None]:
+        """Load each partition's newest valid snapshot; the log is read again from there."""
+        loaded = [await asyncio.to_thread(self._load, tp) for tp in sorted(partitions)]
+        self._owned.update({partition.tp: partition for partition in loaded})
+        for partition in loaded:
+            await self._refill_if_lost(partition)
+        return {partition.tp: partition.next for partition in loaded}
+
+    async def revoked(self, partitions: set[TP]) -> None:
+        for tp in partitions:
+            partition = self._owned.pop(tp, None)
+            if partition is not None:
+                self._rows.release(partition.profiles.partition)
+
+    async def handle(self, records: list[SourceRecord]) -> None:
+        """Apply consecutive records of one partition; when it returns, all of it is safe."""
+        partition = self._owned[records[0].tp]
+        async with self._busy:
+            for record in records:
+                await self._apply(partition, record)
+            await self._emitter.settle()
+            await self._write_rows(partition)
+        await self._save_if_due(partition)
+
+    async def mind_the_store(self) -> None:
+        """Notice a wiped store within about a second, also where nothing is happening."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for partition in list(self._owned.values()):
+                async with self._busy:
+                    if partition.tp in self._owned:
+                        await self._refill_if_lost(partition)
+
+    async def stopping(self) -> None:
+        for partition in self._owned.values():
+            if partition.next is not None and partition.next != partition.saved:
+                await asyncio.to_thread(self._save, partition.capture())
+
+    async def _apply(self, partition: Partition, record: SourceRecord) -> None:
+        events, away = log_records(record), list[Rerouted]()
+        if record.tp.topic == self._topics.events:
+            events, away = route(record, events, self._manifest.partitions)
+        emitted = partition.profiles.step(events)
+        if emitted.pieces:
+            value = encode(partition.profiles.partition, emitted.pieces)
+            await self._emitter.send(self._topics.examples, 0, value)
+        for event in away:
+            await self._reroute(event)
+        for letter in emitted.dead:
+            value, headers = to_record(letter)
+            await self._emitter.send(self._topics.dead, None, value, headers)
+        for piece in emitted.pieces:
+            if isinstance(piece, ExampleBatch):
+                partition.unwritten.update(piece.user_ids)
+        partition.unwritten.update(emitted.described)
+        partition.moved(record)
+
+    async def _reroute(self, event: Rerouted) -> None:
+        headers = [(REROUTED_HEADER, b"1")]
+        if event.imported:
+            headers.append((IMPORT_HEADER, b"1"))
+        await self._emitter.send(self._topics.events, event.partition, event.body, headers)
+
+    async def _write_rows(self, partition: Partition) -> None:
+        """Rows, then the mark. A store that is away costs freshness, never learning."""
+        profiles, position = partition.profiles, position_of(partition.next or 0, 0)
+        try:
+            if not await self._rows.write(profiles, position, partition.unwritten):
+                await self._rows.refill(profiles, position)
+        except StoreUnavailable as error:
+            logger.warning("rows wait for the store: %s", error)
+            return
+        partition.unwritten.clear()
+
+    async def _refill_if_lost(self, partition: Partition) -> None:
+        """Write all rows anew where the store was wiped or has never seen them."""
+        profiles, position = partition.profiles, position_of(partition.next or 0, 0)
+        try:
+            if partition.unwritten:
+                await self._write_rows(partition)
+            elif await self._rows.lost(profiles.partition, position):
+                logger.warning("the store is filled with partition %d", profiles.partition)
+                await self._rows.refill(profiles, position)
+        except StoreUnavailable as error:
+            logger.warning("the store cannot be asked what it holds: %s", error)
+
+    async def _save_if_due(self, partition: Partition) -> None:
+        moved = (partition.next or 0) - (partition.saved or 0)
+        waited = time.monotonic() - partition.saved_at
+        if not self._policy.is_due(moved, waited):
+            return
+        snapshot = partition.capture()
+        partition.saved, partition.saved_at = partition.next, time.monotonic()
+        await asyncio.to_thread(self._save, snapshot)
+        if self.source is not None:
+            await self.source.commit({partition.tp: snapshot.position})
+
+    def _save(self, snapshot: Snapshot) -> None:
+        self._snapshots.write(snapshot)
+        self._snapshots.prune(snapshot.stage, self._policy.keep)
+
+    def _load(self, tp: TP) -> Partition:
+        return load_partition(tp, self._manifest, self._topics, self._snapshots)
+
+
+def load_partition(
+    tp: TP, manifest: Manifest, topics: Topics, snapshots: SnapshotStore | None
+) -> Partition:
+    """The partition as its newest valid snapshot has it; without one, at the log's beginning."""
+    number = manifest.partitions if tp.topic == topics.control else tp.partition
+    partition = fresh(tp, manifest, number)
+    for name in snapshots.names(partition.stage) if snapshots else ():
+        try:
+            snapshot = snapshots.read(name) if snapshots else None
+            if snapshot is None or snapshot.learning_version != LEARNING_VERSION:
+                continue
+            partition.profiles.load(snapshot.tables, snapshot.objects)
+        except (SnapshotCorrupt, ModelError, KeyError) as error:
+            logger.warning("snapshot passed over: %s", error)
+            partition = fresh(tp, manifest, number)
+            continue
+        partition.next = partition.saved = snapshot.position
+        partition.identity, partition.witness = snapshot.identity, snapshot.witness
+        break
+    return partition

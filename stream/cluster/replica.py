@@ -1,0 +1,102 @@
+"""A replica of the model by its log: boots from the newest snapshot and replays `examples`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.activity import Activity
+from stream.cluster.model_worker import Learning
+from stream.kafka.security import Link
+from stream.ports import SnapshotStore
+from stream.source import TP, SourceRecord
+
+logger = logging.getLogger(__name__)
+
+_POLL_MS: Final = 200
+# Records a turn: each is an envelope; readers see the model move after every one of them.
+_TURN: Final = 50
+_RETRY_S: Final = 1.0
+
+
+class Replica:
+    """A thread that keeps a model at the end of `examples`."""
+
+    def __init__(
+        self,
+        learning: Learning,
+        link: Link,
+        topic: str,
+        snapshots: SnapshotStore,
+    ) -> None:
+        self.learning = learning
+        self.activity = Activity()
+        self.published_at = time.monotonic()
+        self.caught_up = False
+        self.behind = 0
+        self._link = link
+        self._tp = TP(topic, 0)
+        self._snapshots = snapshots
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        self.learning.restore(self._snapshots)
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._follow())
+            except Exception:
+                # Answers go on from the last state; readiness and lag tell of it.
+                logger.exception("the replica lost its log and tries again")
+                self._stopping.wait(_RETRY_S)
+
+    async def _follow(self) -> None:
+        consumer = AIOKafkaConsumer(
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **self._link.options(),
+        )
+        await consumer.start()
+        try:
+            partition = TopicPartition(self._tp.topic, self._tp.partition)
+            consumer.assign([partition])
+            if self.learning.next is not None:
+                consumer.seek(partition, self.learning.next)
+            else:
+                await consumer.seek_to_beginning(partition)
+            while not self._stopping.is_set():
+                await self._turn(consumer, partition)
+        finally:
+            await consumer.stop()
+
+    async def _turn(self, consumer: Any, partition: TopicPartition) -> None:
+        fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_TURN)
+        for records in fetched.values():
+            for record in records:
+                self._apply(record)
+        end = consumer.highwater(partition)
+        if end is not None:
+            self.behind = max(end - (self.learning.next or 0), 0)
+            self.caught_up = self.caught_up or self.behind == 0
+        elif not fetched:
+            self.caught_up = True
+
+    def _apply(self, record: Any) -> None:
+        source = SourceRecord(
+            self._tp, record.offset, record.timestamp, record.key, record.value,
+            tuple(record.headers or ()),
+        )  # fmt: skip
+        self.learning.apply(source, self.activity.note)
+        self.published_at = time.monotonic()

@@ -1,0 +1,140 @@
+"""`Service` of the cluster: appends to Kafka, reads rows from Redis, ranks with a replica."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from models.model import Model
+from stream.cluster.replica import Replica
+from stream.kafka.envelopes import partition_of
+from stream.manifest import Manifest
+from stream.profiles import UserRow
+from stream.service import Checked, Reading, Receipt
+
+# How often a wait for the replica looks again; a click is shown within a few of these.
+_LOOK_S: Final = 0.004
+
+
+class Appender(Protocol):
+    """Durable appends. Raises LogUnavailable."""
+
+    async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt: ...
+
+    async def append_control(self, bodies: Sequence[bytes]) -> Receipt: ...
+
+
+class StoredRow(Protocol):
+    """A row as a store holds it."""
+
+    @property
+    def row(self) -> UserRow | None: ...
+
+
+class StoredUser(Protocol):
+    """A row and its partition's mark, of one moment."""
+
+    @property
+    def stored(self) -> StoredRow | None: ...
+
+    @property
+    def mark(self) -> int | None: ...
+
+
+class RowReader(Protocol):
+    """Rows for serving. Raises StoreUnavailable."""
+
+    async def user(self, user_id: str) -> StoredUser: ...
+
+    async def wait(self, partition: int, position: int, timeout_s: float) -> bool: ...
+
+
+class ClusterService:
+    """One API process of the cluster."""
+
+    mode = "cluster"
+
+    def __init__(
+        self,
+        namespace: str,
+        manifest: Manifest,
+        replica: Replica,
+        appender: Appender,
+        rows: RowReader,
+    ) -> None:
+        self.namespace = namespace
+        self.manifest = manifest
+        self.model: Model = replica.learning.stage.model
+        self._replica = replica
+        self._appender = appender
+        self._rows = rows
+        self._marks: dict[int, int] = {}
+
+    async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
+        return await self._appender.append_feedback(events, imported)
+
+    async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
+        return await self._appender.append_control(bodies)
+
+    async def read(self, user_id: str) -> Reading:
+        """Row and mark are of one moment: what the position tells of is in the row."""
+        partition = self._partition_of(user_id)
+        user = await self._rows.user(user_id)
+        if user.mark is not None:
+            self._marks[partition] = max(user.mark, self._marks.get(partition, 0))
+        row = user.stored.row if user.stored is not None else None
+        return Reading(row, self.position(user_id))
+
+    async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:
+        """Wait for the user's own partition; for the catalogue's where the token names it."""
+        end = time.monotonic() + timeout_s
+        control = self.manifest.partitions
+        if control in after and not await self._replayed(control, after[control], end):
+            return False
+        partition = self._partition_of(user_id)
+        if partition not in after:
+            return True
+        left = max(end - time.monotonic(), 0.0)
+        return await self._rows.wait(partition, after[partition], left)
+
+    async def _replayed(self, partition: int, position: int, end: float) -> bool:
+        while self._replica.learning.stage.marks.get(partition, -1) + 1 < position:
+            if time.monotonic() >= end:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
+
+    def position(self, user_id: str) -> dict[int, int]:
+        partition = self._partition_of(user_id)
+        return {partition: self._marks.get(partition, 0)}
+
+    def published_at(self) -> float:
+        return self._replica.published_at
+
+    def ready(self) -> str | None:
+        return None if self._replica.caught_up else "the replica is still reading the log"
+
+    def status(self) -> dict[str, float]:
+        learning = self._replica.learning
+        return {
+            "position": learning.next or 0,
+            "lag_records": self._replica.behind,
+            "items": self.model.items,
+            "refused": learning.standing_gaps,
+            "dead_letters": learning.dropped,
+        }
+
+    def recent_users(self, limit: int) -> list[tuple[str, int]]:
+        """Users of the newest events this process has replayed, with their events among them."""
+        counts: dict[str, int] = {}
+        for entry in reversed(self._replica.activity.since(0)[0]):
+            counts[entry["user_id"]] = counts.get(entry["user_id"], 0) + 1
+        return list(counts.items())[:limit]
+
+    def activity(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        return self._replica.activity.since(after)
+
+    def _partition_of(self, user_id: str) -> int:
+        return partition_of(user_id, self.manifest.partitions)

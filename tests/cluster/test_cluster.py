@@ -1,0 +1,168 @@
+"""The whole cluster as a user has it: topics, a worker, two API processes, kills, one state."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+EVENTS, USERS, ITEMS = 600, 30, 40
+_GUARD_S = 60.0
+
+
+@dataclass
+class Cluster:
+    """One namespace over the session's servers, and the processes started for it."""
+
+    environment: dict[str, str]
+    folder: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def verb(self, *arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "config.cli.main", *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "config.cli.main", *arguments]
+        with (self.folder / f"{len(self.started)}-{arguments[0]}.log").open("wb") as out:
+            process = subprocess.Popen(command, env=self.environment, stderr=out, stdout=out)
+        self.started.append(process)
+        return process
+
+    def api(self) -> httpx.Client:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.start("api", "--port", str(port))
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.clients.append(client)
+        eventually(lambda: _ready(client))
+        return client
+
+    def state(self, *more: str) -> dict[str, Any]:
+        return dict(json.loads(self.verb("state", "--kafka", self.bootstrap, "--json", *more)))
+
+    @property
+    def bootstrap(self) -> str:
+        return self.environment["FRESHET_KAFKA__BOOTSTRAP"]
+
+    def stop(self) -> None:
+        for client in self.clients:
+            client.close()
+        for process in self.started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(kafka: str, redis_url: str, tmp_path: Path) -> Iterator[Cluster]:
+    with running(kafka, redis_url, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def running(kafka: str, redis_url: str, folder: Path, **more: str) -> Iterator[Cluster]:
+    environment = {
+        **os.environ,
+        "FRESHET_KAFKA__BOOTSTRAP": kafka,
+        "FRESHET_KAFKA__PARTITIONS": "3",
+        "FRESHET_REDIS__URL": redis_url,
+        "FRESHET_CORE__NAMESPACE": f"t{time.time_ns()}",
+        "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
+        "FRESHET_WORKER__DATA_DIR": str(folder / "worker"),
+        "FRESHET_WORKER__SESSION_TIMEOUT_S": "3",
+        "FRESHET_SNAPSHOTS__EVERY_RECORDS": "40",
+        **more,
+    }
+    made = Cluster(environment, folder)
+    try:
+        made.verb("topics", "create")
+        yield made
+    finally:
+        made.stop()
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    """Wait until `check` holds; the guard is ten times what it should take."""
+    end = time.monotonic() + _GUARD_S
+    while not check():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def events(start: int, stop: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "view", "event_id": f"e{n}",
+            "user_id": f"u{n % USERS}", "item_id": f"i{(n * 7 + n // USERS) % ITEMS}",
+        }
+        for n in range(start, stop)
+    ]  # fmt: skip
+
+
+def send(client: httpx.Client, batch: list[dict[str, Any]]) -> str:
+    answer = client.post("/v1/events?import=true", json={"events": batch})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["position"])
+
+
+def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
+    cluster.start("worker")
+    one, two = cluster.api(), cluster.api()
+    items = [{"item_id": f"i{n}", "title": f"item {n}"} for n in range(ITEMS)]
+    assert one.put("/v1/items", json={"items": items}).status_code == 202
+    for start in range(0, EVENTS, 100):
+        position = send(one, events(start, start + 100))
+    click = {"type": "like", "user_id": "u1", "item_id": "i39", "event_id": "click"}
+    position = one.post("/v1/events", json=click).json()["position"]
+    query = {"after": position, "wait_ms": 5000, "k": 100}
+    answer = two.get("/v1/users/u1/recommendations", params=query).json()
+    assert (answer["served_by"], answer["degraded"]) == ("personal", False)
+    assert "i39" not in [item["item_id"] for item in answer["items"]]
+    known = two.get("/v1/users/u1").json()
+    assert known["history"][0]["item_id"] == "i39"
+    stranger = two.get("/v1/users/nobody/recommendations").json()
+    assert (stranger["served_by"], stranger["degraded"]) == ("trending", False)
+
+
+def test_workers_are_killed_and_every_event_is_learned_once(cluster: Cluster) -> None:
+    api = cluster.api()
+    worker = cluster.start("worker")
+    for start in range(0, EVENTS, 50):
+        send(api, events(start, start + 50))
+        if start in (150, 350):
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+            worker = cluster.start("worker")
+    send(api, events(0, 50))  # repeats
+    eventually(lambda: cluster.state()["unlearned"] == 0)
+    state, rebuilt = (
+        cluster.state(),
+        json.loads(cluster.verb("rebuild", "--kafka", cluster.bootstrap, "--json")),
+    )
+    assert state["applied"] == EVENTS
+    assert state["duplicates"] == 50
+    assert state["dead_letters"] == 0
+    assert state == rebuilt
