@@ -38,7 +38,7 @@ class Store(FolderSnapshots):
     def write(self, snapshot: Any) -> Any:
         self.attempts += 1
         if self.slow is not None:
-            self.slow.wait(20.0)
+            self.slow.wait(200.0)
         if self.full:
             raise OSError(errno.ENOSPC, "no space left")
         return super().write(snapshot)
@@ -87,7 +87,7 @@ def send(service: Embedded, *events: Checked) -> Any:
 
 
 def until(reached: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 200.0
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -111,7 +111,7 @@ def test_waiting_ends_when_the_row_is_there(build: Build) -> None:
 
     async def click() -> bool:
         receipt = await service.append_feedback([event(1)], imported=False)
-        return await service.wait("u", receipt.positions, 20.0)
+        return await service.wait("u", receipt.positions, 200.0)
 
     assert asyncio.run(click())
     reading = asyncio.run(service.read("u"))
@@ -138,7 +138,7 @@ def test_a_caller_that_goes_away_harms_neither_log_nor_learner(build: Build) -> 
     async def leave() -> None:
         for n in range(50):
             task = asyncio.ensure_future(service.append_feedback([event(n)], imported=False))
-            waiting = asyncio.ensure_future(service.wait("u", {0: 10**6}, 20.0))
+            waiting = asyncio.ensure_future(service.wait("u", {0: 10**6}, 200.0))
             await asyncio.sleep(0)
             task.cancel()
             waiting.cancel()
