@@ -93,7 +93,11 @@ class Publisher:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let go; what was not flushed before may be lost."""
-        self._producer.close(timeout=timeout_s)
+        try:
+            self._producer.close(timeout=timeout_s)
+        except KafkaError:
+            # With something still on its way the library's close gives up before it has closed.
+            self._producer._sender.force_close()
 
     def __enter__(self) -> Self:
         return self

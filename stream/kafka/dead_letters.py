@@ -106,8 +106,14 @@ class KafkaDeadLetters:
         self._append([_mark(partition, offset, b"dropped")])
 
     def close(self) -> None:
+        from kafka.errors import KafkaError
+
         if self._sending is not None:
-            self._sending.close(timeout=_TIMEOUT_S)
+            try:
+                self._sending.close(timeout=_TIMEOUT_S)
+            except KafkaError:
+                # With something still on its way the library's close gives up too early.
+                self._sending._sender.force_close()
             self._sending = None
 
     def _append(self, records: Sequence[tuple[bytes, Headers]]) -> None:
