@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import structs
 
+from config.errors import ConfigError
 from config.redis_link import redis_link
 from config.settings import Settings
 from models.model import Model
@@ -25,12 +26,14 @@ from stream.cluster.service import ClusterService
 from stream.errors import StreamError
 from stream.faust.app import Timeouts
 from stream.faust.source import FaustSource
+from stream.files.remote_snapshots import RemoteSnapshots
 from stream.files.snapshots import FolderSnapshots
 from stream.kafka.appender import KafkaAppender
 from stream.kafka.envelopes import partition_of
 from stream.kafka.names import Topics
 from stream.kafka.security import Link as KafkaLink
 from stream.manifest import Manifest
+from stream.ports import SnapshotStore
 from stream.redis.link import Link as RedisLink
 from stream.redis.reader import RedisReader
 from stream.redis.stage_store import StageStore
@@ -59,14 +62,19 @@ class Parts:
     def partition_of(self) -> Callable[[str], int]:
         return partial(_partition_of, self.manifest.partitions)
 
-    def snapshots(self, read_only: bool = False) -> FolderSnapshots:
-        folder = Path(self.settings.worker.snapshots) / self.settings.core.namespace
+    def snapshots(self, read_only: bool = False) -> SnapshotStore:
+        """Raises ConfigError for an URL nobody can open, StreamError for what is not writable."""
+        place = f"{self.settings.worker.snapshots.rstrip('/')}/{self.settings.core.namespace}"
         try:
-            return FolderSnapshots(folder, read_only)
+            if "://" in place:
+                return RemoteSnapshots(place, read_only)
+            return FolderSnapshots(Path(place), read_only, shared=True)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"worker.snapshots: {place} cannot be opened ({error})") from None
         except OSError as error:
             raise StreamError(
-                f"worker.snapshots: {folder} cannot be written ({error.strerror}); "
-                "choose a folder that all workers share"
+                f"worker.snapshots: {place} cannot be written ({error.strerror or error}); "
+                "choose a folder or an URL that all workers may write and API processes read"
             ) from None
 
     def model(self) -> Model:

@@ -5,23 +5,73 @@ import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import fsspec  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
 from stream.errors import SnapshotCorrupt
+from stream.files.remote_snapshots import RemoteSnapshots
 from stream.files.snapshots import FolderSnapshots
 from stream.ports import Snapshot, SnapshotStore
 
 Opener = Callable[..., SnapshotStore]
 
 
-@pytest.fixture(params=["folder"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    return lambda **options: {"folder": FolderSnapshots}[request.param](tmp_path, **options)
+@dataclass(frozen=True)
+class Place:
+    """Where snapshots lie, and how a test lays hands on one."""
+
+    store: Opener
+    put: Callable[[str, bytes], None]
+    get: Callable[[str], bytes]
+    remove: Callable[[str], None]
+    partials: Callable[[], list[str]]
+    on_disk: bool = True
+
+
+def in_folder(folder: Path, store: Opener) -> Place:
+    return Place(
+        store,
+        lambda path, data: (Path(path).write_bytes(data), None)[1],
+        lambda path: Path(path).read_bytes(),
+        lambda path: Path(path).unlink(),
+        lambda: [str(path) for path in folder.glob("*.partial")],
+    )
+
+
+def in_memory(url: str) -> Place:
+    fs = fsspec.filesystem("memory")
+    return Place(
+        partial(RemoteSnapshots, url),
+        fs.pipe_file,
+        fs.cat_file,
+        fs.rm_file,
+        lambda: [path for path in fs.find(url) if path.endswith(".partial")],
+        on_disk=False,
+    )
+
+
+@pytest.fixture(params=["folder", "file", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    url = f"memory://{tmp_path}"
+    yield {
+        "folder": lambda: in_folder(tmp_path, partial(FolderSnapshots, tmp_path)),
+        "file": lambda: in_folder(tmp_path, partial(RemoteSnapshots, tmp_path.as_uri())),
+        "memory": lambda: in_memory(url),
+    }[request.param]()
+    fs = fsspec.filesystem("memory")
+    if fs.exists(url):
+        fs.rm(url, recursive=True)
+
+
+@pytest.fixture
+def open_store(place: Place) -> Opener:
+    return place.store
 
 
 def snapshot(position: int = 7, stage: str = "model", **fields: Any) -> Snapshot:
@@ -87,39 +137,37 @@ def test_pruning_keeps_the_newest(open_store: Opener, keep: int) -> None:
     assert len(store.names("profiles")) == 3
 
 
-def test_any_changed_bit_is_noticed(open_store: Opener) -> None:
-    store = open_store()
+def test_any_changed_bit_is_noticed(place: Place) -> None:
+    store = place.store()
     name = store.write(snapshot())
-    path = Path(name.path)
-    whole = path.read_bytes()
+    whole = place.get(name.path)
     for at in range(0, len(whole), max(len(whole) // 60, 1)):
         broken = bytearray(whole)
         broken[at] ^= 1 << (at % 8)
-        path.write_bytes(bytes(broken))
+        place.put(name.path, bytes(broken))
         with pytest.raises(SnapshotCorrupt):
             store.read(name)
-    path.write_bytes(whole)
+    place.put(name.path, whole)
     assert store.read(name).position == 7
 
 
-def test_any_missing_end_is_noticed(open_store: Opener) -> None:
-    store = open_store()
+def test_any_missing_end_is_noticed(place: Place) -> None:
+    store = place.store()
     name = store.write(snapshot())
-    path = Path(name.path)
-    whole = path.read_bytes()
+    whole = place.get(name.path)
     for length in (0, 1, 18, 19, 40, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
+        place.put(name.path, whole[:length])
         with pytest.raises(SnapshotCorrupt):
             store.read(name)
-    path.write_bytes(whole + b"\x00")
+    place.put(name.path, whole + b"\x00")
     with pytest.raises(SnapshotCorrupt):
         store.read(name)
 
 
-def test_one_that_is_gone_is_corrupt_not_fatal(open_store: Opener) -> None:
-    store = open_store()
+def test_one_that_is_gone_is_corrupt_not_fatal(place: Place) -> None:
+    store = place.store()
     name = store.write(snapshot())
-    Path(name.path).unlink()
+    place.remove(name.path)
     with pytest.raises(SnapshotCorrupt, match="cannot be read"):
         store.read(name)
 
@@ -155,14 +203,45 @@ def full_disk() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_older_ones(
-    open_store: Opener, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    store = open_store()
+def test_a_full_disk_leaves_the_older_ones(place: Place, request: pytest.FixtureRequest) -> None:
+    if not place.on_disk:
+        return
+    store = place.store()
     store.write(snapshot(1))
     request.getfixturevalue("full_disk")
     with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
         store.write(snapshot(2))
     assert [name.position for name in store.names("model")] == [1]
     assert store.read(store.names("model")[0]).position == 1
-    assert not list(tmp_path.glob("*.partial"))
+    assert not place.partials()
+
+
+def test_what_is_not_a_snapshot_is_left_alone(place: Place) -> None:
+    store = place.store()
+    name = store.write(snapshot())
+    folder = name.path.rpartition("/")[0]
+    place.put(f"{folder}/model-v1-7.snap", b"")
+    place.put(f"{folder}/notes.txt", b"")
+    assert store.names("model") == [name]
+    store.prune("model", 0)
+    assert store.names("model") == []
+    assert place.get(f"{folder}/notes.txt") == b""
+
+
+@pytest.mark.parametrize("adapter", ["folder", "file"])
+def test_a_place_that_cannot_be_written_is_refused_at_once(adapter: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"in the way")
+    folder = tmp_path / "file" / "snapshots"
+    with pytest.raises(OSError, match="file"):
+        FolderSnapshots(folder) if adapter == "folder" else RemoteSnapshots(folder.as_uri())
+
+
+def test_in_a_shared_folder_what_others_are_writing_stays(tmp_path: Path) -> None:
+    young, old = tmp_path / "young.partial", tmp_path / "old.partial"
+    young.write_bytes(b"")
+    old.write_bytes(b"")
+    os.utime(old, (1.0, 1.0))
+    FolderSnapshots(tmp_path, shared=True)
+    assert (young.exists(), old.exists()) == (True, False)
+    FolderSnapshots(tmp_path)
+    assert not young.exists()
