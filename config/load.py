@@ -42,7 +42,7 @@ def load(
             _put(tree, dotted.split("."), value)
     _require_known(tree)
     try:
-        settings = msgspec.convert(tree, Settings, strict=False)
+        settings = msgspec.convert(_on_defaults(tree), Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error))) from None
     _require_whole(settings)
@@ -100,7 +100,19 @@ def _require_known(tree: Tree) -> None:
         if not any(_matches(key, pattern) for pattern in known):
             nearest = difflib.get_close_matches(key, [k.replace("*", "…") for k in known], 1, 0.0)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise ConfigError(f"{key} is not a setting{hint}")
+            raise ConfigError(f"{key.rstrip('.')} is not a setting{hint}")
+
+
+def _on_defaults(tree: Tree) -> Tree:
+    """Give named entries their defaults: one event type's weight must not drop all other types."""
+    learning = dict(tree.get("learning", {}))
+    defaults = msgspec.to_builtins(Settings().learning)
+    for name in ("events", "cooccurrence"):
+        entries = dict(defaults[name])
+        for entry, values in learning.get(name, {}).items():
+            entries[entry] = {**entries.get(entry, {}), **values}
+        learning[name] = entries
+    return {**tree, "learning": learning}
 
 
 def _leaves(tree: Tree, prefix: str = "") -> Iterator[str]:
@@ -108,12 +120,20 @@ def _leaves(tree: Tree, prefix: str = "") -> Iterator[str]:
         key = f"{prefix}{name}"
         if isinstance(value, dict) and value:
             yield from _leaves(value, f"{key}.")
+        elif isinstance(value, dict):
+            yield f"{key}."
         else:
             yield key
 
 
 def _matches(key: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", r"[^.]+"), key) is not None
+    """Whether `key` is the setting; one that ends in a dot is a section without entries."""
+    given, known = key.split("."), pattern.split(".")
+    if given[-1] == "":
+        given, known = given[:-1], known[: len(given) - 1] if len(known) >= len(given) else []
+    return len(given) == len(known) and all(
+        theirs in ("*", ours) for ours, theirs in zip(given, known, strict=True)
+    )
 
 
 def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:

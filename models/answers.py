@@ -147,11 +147,11 @@ def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float
                 shares[lag] += max(like, 0.0)
 
 
-def similar_to(s: State, w: Scratch, row: int, k: int) -> list[Listed]:
+def similar_to(s: State, w: Scratch, row: int, k: int, blocked: NDArray[np.uint8]) -> list[Listed]:
     """Blend of co-occurrence, content and, to fill up, popularity within the same content."""
-    items = readable(s, s.blocked)
+    items = readable(s, blocked)
     scores = _similarity(s, w, row, items)
-    scores[np.flatnonzero(s.blocked[:items])] = -1.0
+    scores[np.flatnonzero(blocked[:items])] = -1.0
     scores[row] = -1.0
     order = np.argsort(-scores, kind="stable")[:k]
     return [Listed(int(r), float(scores[r]), "similar") for r in order if scores[r] > 0.0]

@@ -42,6 +42,8 @@ class Model:
         self._start(settings)
 
     def _start(self, settings: LearningSettings) -> None:
+        # As the log would give them back: 300 and 300.0 are one setting, and one digest.
+        settings = msgspec.convert(msgspec.to_builtins(settings), LearningSettings)
         self.settings = settings
         self.version = 0
         self.arena = Arena("items", "dense")
@@ -50,6 +52,8 @@ class Model:
         self._documents = self.arena.add_blobs("items.document")
         self.ratings = Ratings(settings.ratings, self.seed)
         self._categories: dict[str, set[int]] = {}
+        # Items readers may list: the kernel counts a new one before it has its id here.
+        self._named = 0
         self._make_room(1)
 
     def reset(self) -> None:
@@ -92,6 +96,7 @@ class Model:
             row = new.get(int(examples.item_key[at]))
             if row is not None:
                 self._ids[before + row] = item_ids[at].encode()
+        self._named = len(self._ids)
 
     def _learn_ratings(
         self, examples: Examples, types: list[str]
@@ -139,7 +144,9 @@ class Model:
         self._make_room(self.items + 1)
         self._ids.append(item_id.encode())
         self._documents.append(b"")
-        return int(add_item(self._state, key))
+        row = add_item(self._state, key)
+        self._named = len(self._ids)
+        return int(row)
 
     # What is read: from any thread.
 
@@ -161,7 +168,8 @@ class Model:
     def row_of(self, key: int) -> int:
         """Row of an item's key, -1 if it was never met."""
         s = self._state
-        return int(find(s.slots, s.key, np.uint64(key)))
+        row = int(find(s.slots, s.key, np.uint64(key)))
+        return row if row < self._named else -1
 
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of an item, None where it was never put or was deleted."""
@@ -175,11 +183,14 @@ class Model:
     def similar(self, item_id: str, k: int) -> list[Listed]:
         """Items like this one, by behaviour and content; for an unknown id an empty list."""
         row = self.row_of(self.key_of(item_id))
-        return similar_to(self._state, self._scratch(), row, k) if row >= 0 else []
+        if row < 0:
+            return []
+        blocked = self._state.blocked[: self._named]
+        return similar_to(self._state, self._scratch(), row, k, blocked)
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
         """The k items with the most recent attention, less what `asked` leaves out."""
-        blocked = self._allowed(asked) if asked else self._state.blocked
+        blocked = self._allowed(asked) if asked else self._state.blocked[: self._named]
         return trending_of(self._state, asked, blocked, k, self.settings)
 
     def rating(self, user_id: str, item_id: str) -> float:
@@ -192,10 +203,10 @@ class Model:
 
     def _allowed(self, asked: Asked) -> NDArray[np.uint8]:
         """Blocked items for one request (uint8[capacity]): the catalogue's, and the filters'."""
-        s = self._state
+        blocked = self._state.blocked[: self._named]
         if not asked.category and not asked.exclude:
-            return s.blocked
-        blocked = s.blocked.copy()
+            return blocked
+        blocked = blocked.copy()
         if asked.category:
             others = np.ones(blocked.shape[0], bool)
             members = list(self._categories.get(asked.category, ()))
@@ -234,6 +245,7 @@ class Model:
             for name in state.HORIZONS:
                 cooccurrence.make_sparse(self.arena, name)
         self.arena.load(tables)
+        self._named = self.items
         self.ratings.load(objects["ratings"])
         for row in range(self.items):
             self._list_categories(row, self.document(row) or {})

@@ -104,7 +104,7 @@ class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The online blend of the sources.
 
     `dislike_penalty` is what an item exactly like one just disliked loses, in units of the
-    ranker's score; 3.5 costs ML-100K 0.8 % of its hits.
+    ranker's score; 3.5 costs ML-100K 0.9 % of its hits.
     """
 
     learning_rate: Share = 0.001  # of the first lessons; it falls to three tenths of that

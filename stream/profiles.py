@@ -125,6 +125,9 @@ class Profiles:
         for record in records:
             try:
                 checked = self._parse(record)
+                if checked is not None and checked.event.consent is False:
+                    self._count("other", 1)  # from a producer that HTTP would have stopped
+                    continue
                 if checked is not None:
                     self._type_number(checked.event.type)
                     waiting.append(checked)

@@ -3,7 +3,6 @@
 import threading
 
 import msgspec
-import pytest
 
 from models.answers import Asked, nobody
 from models.model import Model
@@ -26,7 +25,6 @@ def batch(first: int) -> list[LogRecord]:
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(reason="an item is listed before it has its name", strict=False)
 def test_lists_name_their_items_while_new_ones_are_learned() -> None:
     profiles, model = Profiles(Manifest(dedup_window=1 << 15)), Model(LearningSettings())
     stage, stop = ModelStage(model), threading.Event()

@@ -131,10 +131,6 @@ def test_other_names_of_the_environment_are_left_alone() -> None:
     assert refused(FRESHET_API_PORT="1").startswith("api_port is not a setting; did you mean api")
 
 
-to_do = pytest.mark.xfail(reason="a named entry replaces all the defaults beside it", strict=True)
-
-
-@to_do
 def test_one_event_type_s_weight_leaves_the_others_as_they_are() -> None:
     events = loaded({"learning.events.view.weight": 2}).learning.events
     defaults = Settings().learning.events
@@ -144,20 +140,17 @@ def test_one_event_type_s_weight_leaves_the_others_as_they_are() -> None:
     }
 
 
-@to_do
 def test_a_type_of_one_s_own_stands_beside_the_defaults() -> None:
     events = loaded({"learning.events.share.weight": 3}).learning.events
     assert events["share"].weight == 3.0 and "purchase" in events
 
 
-@to_do
 def test_one_number_of_a_horizon_leaves_its_others_as_they_are() -> None:
     horizons = loaded({"learning.cooccurrence.fast.decay": 0.5}).learning.cooccurrence
     assert horizons["fast"].decay == 0.5
     assert horizons["fast"].length == Settings().learning.cooccurrence["fast"].length
 
 
-@to_do
 def test_an_empty_section_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "freshet.toml").write_text("[api]\n[learning.events.view]\n")
     assert loaded() == Settings()

@@ -531,3 +531,12 @@ def test_checks_of_ids_are_shared_with_the_http_tier() -> None:
 
     with pytest.raises(InvalidEvent):
         accept(b'{"type":"view","user_id":"","item_id":"i"}', 0.0, None, True)  # type: ignore[arg-type]
+
+
+def test_without_consent_nothing_is_learned_or_kept() -> None:
+    profiles = Profiles(Manifest())
+    body = b'{"type":"view","user_id":"u","item_id":"i","event_id":"e","consent":false}'
+    emitted = profiles.step([LogRecord(0, 1e9, False, body)])
+    assert (emitted.pieces, emitted.dead) == ([], [])
+    assert profiles.row("u") is None
+    assert profiles.counts()["applied"] == 0
