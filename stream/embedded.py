@@ -19,13 +19,14 @@ from models.model import Model
 from models.settings import LearningSettings
 from stream.activity import Activity
 from stream.append_window import AppendWindow
-from stream.errors import LogUnavailable, ManifestMismatch
+from stream.errors import LogUnavailable
 from stream.learner import Learner, Pair, write
 from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
 from stream.service import Checked, Reading, Receipt
+from stream.setting import changes, setting_record
 
 logger = logging.getLogger(__name__)
 
@@ -95,25 +96,24 @@ class Embedded:
                 "type": "manifest", "namespace": self.namespace,
                 "manifest": msgspec.to_builtins(self.manifest), "log": time.time_ns(),
             }  # fmt: skip
-            self._log.append([NewRecord(msgspec.json.encode(manifest)), _setting(settings)])
+            self._log.append(
+                [NewRecord(msgspec.json.encode(manifest)), NewRecord(setting_record(settings))]
+            )
 
     def start(self) -> None:
         self._thread.start()
 
-    def use(self, settings: LearningSettings) -> None:
-        """Append a `setting` where the one in force differs. Raises ManifestMismatch for shapes."""
+    def use(self, settings: LearningSettings) -> list[str]:
+        """Append a `setting` where the one in force differs; answers the keys that change.
+
+        Raises ManifestMismatch for shapes.
+        """
         self.catch_up()
-        current = self.model.settings
-        fixed = [
-            f"learning.{part}.dims"
-            for part in ("embeddings", "content")
-            if getattr(current, part).dims != getattr(settings, part).dims
-        ]
-        if fixed:
-            raise ManifestMismatch(fixed)
-        if current != settings:
-            self._log.append([_setting(settings)])
+        changed = changes(self.model.settings, settings)
+        if changed:
+            self._log.append([NewRecord(setting_record(settings))])
             self.catch_up()
+        return changed
 
     def catch_up(self, progress: Any = None) -> None:
         """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
@@ -290,11 +290,6 @@ class Embedded:
         except OSError as error:
             logger.error("snapshot not written: %s", error)
         return True
-
-
-def _setting(settings: LearningSettings) -> NewRecord:
-    body = {"type": "setting", "learning": msgspec.to_builtins(settings)}
-    return NewRecord(msgspec.json.encode(body))
 
 
 def _resolve(reached: asyncio.Future[bool]) -> None:

@@ -41,6 +41,17 @@ class ManifestMismatch(StreamError):
         self.keys = keys
 
 
+class SettingsDiffer(StreamError):
+    """The learning configuration of a process is not the one in force; `keys` are dotted."""
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(
+            f"{', '.join(keys)} differ from what the namespace learns under; set them back, or "
+            "have everything learn under the new values: `freshet settings apply`"
+        )
+        self.keys = keys
+
+
 class FolderInUse(StreamError):
     """Another process holds the data folder."""
 

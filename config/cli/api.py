@@ -29,8 +29,10 @@ def api(
     """
     settings = settings_for(config, api__host=host, api__port=port, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
+    from config.agreement import require_agreement
     from config.cluster import Parts, api_process
 
+    require_agreement(settings)
     with bind(settings) as listening:
         process = api_process(Parts(settings))
         address = ":".join(str(part) for part in listening.getsockname()[:2])

@@ -13,6 +13,7 @@ from config.cli import (
     evaluate,
     ingest,
     run,
+    settings_verbs,
     shoppers,
     snapshots,
     state,
@@ -24,7 +25,7 @@ from config.cli import datasets as dataset_verbs
 from config.errors import ConfigError
 from models.errors import ModelError
 from producers.errors import OptionError, ProducerError
-from stream.errors import FolderInUse, ManifestMismatch, StreamError
+from stream.errors import FolderInUse, ManifestMismatch, SettingsDiffer, StreamError
 from stream.kafka.errors import SecurityMistake, TopicsDiffer
 
 app = typer.Typer(
@@ -47,11 +48,13 @@ app.add_typer(snapshots.app, name="snapshots")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(topics.app, name="topics")
 app.add_typer(store.app, name="store")
+app.add_typer(settings_verbs.app, name="settings")
 app.add_typer(config_verbs.app, name="config")
 
 #: Mistakes of usage or configuration; everything else that is known is a failure.
 _USAGE = (
-    ConfigError, FolderInUse, ManifestMismatch, OptionError, SecurityMistake, TopicsDiffer,
+    ConfigError, FolderInUse, ManifestMismatch, OptionError, SecurityMistake, SettingsDiffer,
+    TopicsDiffer,
 )  # fmt: skip
 
 

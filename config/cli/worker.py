@@ -30,14 +30,17 @@ def worker(
 
     More workers share the partitions; further model workers stand by. A process that meets
     what it must not pass over ends with exit code 1: have it started again, with a pause.
+    It does not start (exit code 2) where its settings are not those the namespace learns under.
 
     Example: `freshet worker --kafka 127.0.0.1:9092`
     """
     settings = settings_for(config, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
+    from config.agreement import require_agreement
     from config.cli.worker_metrics import serve
     from config.cluster import Parts, member
 
+    require_agreement(settings)
     parts = Parts(settings)
     stages: tuple[Literal["profiles", "model"], ...] = (only,) if only else ("profiles", "model")
     console.print(f"learning: {' and '.join(stages)} of {parts.topics.events}")

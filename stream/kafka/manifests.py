@@ -15,6 +15,7 @@ from models.settings import LearningSettings
 from stream.kafka.errors import BrokerUnreachable, TopicsDiffer
 from stream.kafka.security import Link
 from stream.manifest import Manifest
+from stream.setting import setting_record
 
 # Longest wait for records that are known to be there.
 _READ_S: Final = 10.0
@@ -50,18 +51,17 @@ def agree(
     if empty:
         logs = (_log(body) for body in heads.values() if body is not None)
         log = next(logs, secrets.randbits(62))
-        _write(link, empty, record(namespace, manifest, log))
+        write(link, empty, record(namespace, manifest, log))
         require(link, partitions, namespace, manifest)
     return empty
 
 
 def begin_settings(link: Link, control: TopicPartition, settings: LearningSettings) -> None:
     """Write the learning configuration where `control` holds nothing but its manifest."""
-    with _consumer(link) as consumer:
+    with consumer_of(link) as consumer:
         end = consumer.end_offsets([control])[control]
     if end == 1:
-        body = {"type": "setting", "learning": msgspec.to_builtins(settings)}
-        _write(link, [control], msgspec.json.encode(body))
+        write(link, [control], setting_record(settings))
 
 
 def require(
@@ -137,12 +137,12 @@ def _log(body: bytes) -> int:
 
 def read_heads(link: Link, partitions: list[TopicPartition]) -> Heads:
     """The first record of every partition that was not trimmed. Raises BrokerUnreachable."""
-    with _consumer(link) as consumer:
+    with consumer_of(link) as consumer:
         return _heads(consumer, partitions)
 
 
 @contextmanager
-def _consumer(link: Link) -> Iterator[KafkaConsumer]:
+def consumer_of(link: Link) -> Iterator[KafkaConsumer]:
     """A consumer without a group. Raises BrokerUnreachable."""
     try:
         consumer = KafkaConsumer(
@@ -177,7 +177,8 @@ def _heads(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> Heads:
     return heads
 
 
-def _write(link: Link, partitions: list[TopicPartition], body: bytes) -> None:
+def write(link: Link, partitions: list[TopicPartition], body: bytes) -> None:
+    """Append a record to every partition; acknowledged on return. Raises BrokerUnreachable."""
     try:
         producer = KafkaProducer(**link.options(), acks="all", enable_idempotence=True)
         try:

@@ -1,0 +1,67 @@
+"""The `setting` record: how it is written and read, and what of it may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from models.settings import LearningSettings
+from stream.errors import ManifestMismatch
+
+
+class _Setting(msgspec.Struct):
+    type: Literal["setting"]
+    learning: LearningSettings
+
+
+_setting = msgspec.json.Decoder(_Setting)
+
+
+def setting_record(settings: LearningSettings) -> bytes:
+    """The record that makes a log go on under `settings`.
+
+    >>> settings_in(setting_record(LearningSettings(repeats=True))).repeats
+    True
+    """
+    body = {"type": "setting", "learning": msgspec.to_builtins(settings)}
+    return msgspec.json.encode(body)
+
+
+def settings_in(body: bytes) -> LearningSettings | None:
+    """What a record sets; None where it is another record, or one that cannot be learned."""
+    try:
+        return _setting.decode(body).learning
+    except msgspec.DecodeError:
+        return None
+
+
+def changes(current: LearningSettings, wanted: LearningSettings) -> list[str]:
+    """The keys a new `setting` would change. Raises ManifestMismatch where one of them cannot.
+
+    >>> changes(LearningSettings(), LearningSettings(repeats=True))
+    ['learning.repeats']
+    """
+    fixed = [
+        f"learning.{part}.dims"
+        for part in ("embeddings", "content")
+        if getattr(current, part).dims != getattr(wanted, part).dims
+    ]
+    if fixed:
+        raise ManifestMismatch(fixed)
+    return differing_keys(current, wanted)
+
+
+def differing_keys(current: LearningSettings, wanted: LearningSettings) -> list[str]:
+    """The keys whose values differ, dotted as in a settings file, in order."""
+    before, after = msgspec.to_builtins(current), msgspec.to_builtins(wanted)
+    return sorted(_differing("learning", before, after))
+
+
+def _differing(path: str, before: Any, after: Any) -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in before.keys() | after.keys():
+            yield from _differing(f"{path}.{key}", before.get(key), after.get(key))
+    elif before != after:
+        yield path
