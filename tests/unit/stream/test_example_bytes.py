@@ -16,7 +16,7 @@ from stream.records import LogRecord
 
 
 def records(count: int) -> list[LogRecord]:
-    bodies = [
+    bodies: list[dict[str, object]] = [
         {"type": "view", "user_id": f"u{n % 3}", "item_id": f"i{n % 7}", "event_id": f"e{n}"}
         for n in range(count)
     ]

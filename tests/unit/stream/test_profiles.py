@@ -12,6 +12,7 @@ from models.settings import EventType, LearningSettings
 from stream.errors import InvalidEvent
 from stream.examples import Control, Emitted, ExampleBatch
 from stream.profiles import COUNTS
+from stream.records import LogRecord
 
 
 def examples(emitted: Emitted) -> ExampleBatch:
@@ -533,8 +534,8 @@ def test_checks_of_ids_are_shared_with_the_http_tier() -> None:
         accept(b'{"type":"view","user_id":"","item_id":"i"}', 0.0, None, True)  # type: ignore[arg-type]
 
 
-def test_without_consent_nothing_is_learned_or_kept() -> None:
-    profiles = Profiles(Manifest())
+def test_without_consent_nothing_is_learned_or_kept(new_profiles: Any) -> None:
+    profiles = new_profiles()
     body = b'{"type":"view","user_id":"u","item_id":"i","event_id":"e","consent":false}'
     emitted = profiles.step([LogRecord(0, 1e9, False, body)])
     assert (emitted.pieces, emitted.dead) == ([], [])
