@@ -25,13 +25,19 @@ def topics_of(settings: Settings) -> Topics:
     return Topics(settings.core.namespace)
 
 
-def kafka_sink(settings: Settings, *, imported: bool) -> tuple[KafkaSink, KafkaLog]:
-    """A sink and the log it writes to. Raises BrokerUnreachable, TopicsDiffer."""
-    from producers.kafka_sink import KafkaSink, find_log
+def log_of(settings: Settings) -> KafkaLog:
+    """The topics as the broker has them. Raises BrokerUnreachable, TopicsDiffer."""
+    from producers.kafka_sink import find_log
 
     # What goes wrong is said once, by us; the client would tell of each attempt.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    link, partitions = link_of(settings), settings.kafka.partitions
-    log = find_log(link, topics_of(settings), partitions)
-    manifest = structs.replace(settings.manifest, partitions=partitions)
-    return KafkaSink(link, log, manifest, imported=imported), log
+    return find_log(link_of(settings), topics_of(settings), settings.kafka.partitions)
+
+
+def kafka_sink(settings: Settings, *, imported: bool) -> tuple[KafkaSink, KafkaLog]:
+    """A sink and the log it writes to. Raises BrokerUnreachable, TopicsDiffer."""
+    from producers.kafka_sink import KafkaSink
+
+    log = log_of(settings)
+    manifest = structs.replace(settings.manifest, partitions=log.partitions)
+    return KafkaSink(link_of(settings), log, manifest, imported=imported), log

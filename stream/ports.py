@@ -122,6 +122,10 @@ class DeadLetters(Protocol):
 
     def mark_replayed(self, partition: int, offset: int) -> None: ...
 
+    def drop(self, partition: int, offset: int) -> None:
+        """Take a letter out of `letters` for good; putting it again does not bring it back."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -61,7 +61,9 @@ class SqliteDeadLetters:
 
     def letters(self) -> Iterator[StoredLetter]:
         with self._lock:
-            rows = self._db.execute("select * from letters order by partition, position").fetchall()
+            rows = self._db.execute(
+                "select * from letters where attempt > 0 order by partition, position"
+            ).fetchall()
         for partition, position, reason, error, body, received, attempt, written, replayed in rows:
             letter = DeadLetter(partition, position, reason, error, body, received)
             yield StoredLetter(letter, attempt, written, replayed)
@@ -70,8 +72,16 @@ class SqliteDeadLetters:
         with self._lock:
             self._db.execute(
                 "update letters set replayed_at = ?, attempt = attempt + 1"
-                " where partition = ? and position = ?",
+                " where partition = ? and position = ? and attempt > 0",
                 (time.time(), partition, offset),
+            )
+
+    def drop(self, partition: int, offset: int) -> None:
+        # The row stays, empty and with attempt 0: a log read again puts the same letter.
+        with self._lock:
+            self._db.execute(
+                "update letters set attempt = 0, body = x'' where partition = ? and position = ?",
+                (partition, offset),
             )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,15 +197,18 @@ def test_single_events_of_librdkafka(made: Made, partitioner: str) -> None:
     assert strayed > 0, "these are the ones stage one sends on"
 
 
+def command(made: Made, arguments: list[str]) -> Any:
+    """Run `freshet` in a namespace."""
+    environ = {
+        "FRESHET_CORE__NAMESPACE": made[1].namespace,
+        "FRESHET_KAFKA__PARTITIONS": str(PARTITIONS),
+    }
+    return CliRunner().invoke(app, arguments, env=environ)
+
+
 def ingest(made: Made, file: Path) -> Any:
-    link, names = made
-    return CliRunner().invoke(
-        app,
-        ["ingest", str(file), "--format", "events", "--kafka", link.bootstrap, "--json"],
-        env={
-            "FRESHET_CORE__NAMESPACE": names.namespace,
-            "FRESHET_KAFKA__PARTITIONS": str(PARTITIONS),
-        },
+    return command(
+        made, ["ingest", str(file), "--format", "events", "--kafka", made[0].bootstrap, "--json"]
     )
 
 
@@ -235,14 +239,10 @@ def test_an_ingest_goes_on_where_it_was_stopped(made: Made, tmp_path: Path) -> N
 
 def test_shoppers_fill_a_shop_and_go_on(made: Made) -> None:
     link, names = made
-    done = CliRunner().invoke(
-        app,
+    done = command(
+        made,
         ["shoppers", "--kafka", link.bootstrap, "--products", "50", "--people", "20",
          "--events", "300", "--rate", "2000"],
-        env={
-            "FRESHET_CORE__NAMESPACE": names.namespace,
-            "FRESHET_KAFKA__PARTITIONS": str(PARTITIONS),
-        },
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert len(list(records(link, names.control))) == 50
@@ -453,6 +453,32 @@ def test_letters_in_a_topic_are_kept_once_and_in_order(made: Made) -> None:
     assert [kept.attempt for kept in stored] == [1, 2]
     assert stored[0].replayed_at is None and stored[1].replayed_at is not None
     assert all(kept.written_at > 1.6e9 for kept in stored)
+
+
+def test_letters_are_listed_replayed_and_dropped_by_the_command(made: Made) -> None:
+    link, names = made
+    letters = KafkaDeadLetters(link, names.dead)
+    [event] = views(1)
+    repaired = replace(letter(1024, 1), body=json.dumps(event).encode())
+    letters.put([letter(7), repaired, letter(7, 2)])
+    letters.close()
+
+    def call(*arguments: str) -> list[dict[str, Any]]:
+        done = command(made, ["dead-letters", *arguments, "--kafka", link.bootstrap])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [(one["partition"], one["offset"]) for one in call("list", "--json")] == [
+        (0, 7), (1, 1024), (2, 7)]  # fmt: skip
+    assert call("show", "7", "--partition", "2", "--json")[0]["body_base64"] == "AP8="
+    call("replay", "1024")
+    call("drop", "7", "--partition", "0")
+    assert [(one["offset"], one["attempt"]) for one in call("list", "--json")] == [
+        (1024, 2),
+        (7, 1),
+    ]
+    [(partition, _, sent)] = bodies(link, names.events)
+    assert (partition, sent) == (partition_of(event["user_id"], PARTITIONS), event)
 
 
 # The flow of shoppers.

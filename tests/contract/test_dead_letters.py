@@ -76,6 +76,16 @@ def test_a_replay_is_noted_and_counted(open_letters: Opener) -> None:
     assert next(letters.letters()).replayed_at is not None
 
 
+def test_a_dropped_letter_stays_away(open_letters: Opener) -> None:
+    letters = open_letters()
+    letters.put([letter(1), letter(2)])
+    letters.drop(0, 1)
+    letters.drop(0, 77)
+    letters.put([letter(1)])
+    letters.mark_replayed(0, 1)
+    assert [kept.letter for kept in letters.letters()] == [letter(2)]
+
+
 def test_threads_and_a_second_reader_do_not_get_in_the_way(open_letters: Opener) -> None:
     letters, other = open_letters(), open_letters()
     threads = [
