@@ -10,7 +10,9 @@ import asyncio
 import hashlib
 import logging
 import time
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 
 from models.answers import Asked
 from models.errors import ModelError
-from models.examples import HISTORY, Past
 from models.model import LEARNING_VERSION, Learned, Model
+from stream.cluster.freshness import Ages
 from stream.cluster.partition import witness_of
 from stream.cluster.saving import SavePolicy
+from stream.cluster.touched import MOST, Touched
 from stream.errors import InvalidEvent, SequenceGap, SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import decode
 from stream.examples import ExampleBatch
@@ -32,6 +35,19 @@ from stream.source import TP, Source, SourceRecord
 logger = logging.getLogger(__name__)
 
 MODEL = "model"
+
+# Embeddings a turn writes: some 4 ms. With more a backlog is worked off more slowly, near zero
+# the store falls behind at any load.
+_LOT: Final = 100
+_PAUSE_S: Final = 0.02
+
+Result = TypeVar("Result")
+
+
+class HasPast(Protocol):
+    """What an embedding is asked for with."""
+
+    def asked(self) -> Asked: ...
 
 
 class EmbeddingWriter(Protocol):
@@ -105,58 +121,101 @@ class Learning:
 
 
 class ModelWorker:
-    """`Handler` of stage two."""
+    """`Handler` of stage two. Learns on a thread of its own, so that stage one goes on beside it.
+
+    An embedding is a function of model and history: of several events of a user only the last
+    one's is worth writing. A turn writes a lot of the longest waiting, quiet moments the rest,
+    and all are written before a snapshot, from where a successor would not touch them again.
+    """
 
     def __init__(
         self, model: Model, store: EmbeddingWriter, snapshots: SnapshotStore, policy: SavePolicy
     ) -> None:
         self.learning = Learning(model)
+        self.ages = Ages()
+        self.source: Source | None = None
         self._store = store
         self._snapshots = snapshots
         self._policy = policy
         self._saved: int | None = None
         self._saved_at = time.monotonic()
-        self._touched: dict[str, Asked] = {}
-        self.source: Source | None = None
+        self._touched = Touched()
+        self._thread = ThreadPoolExecutor(1, "model")
+        self._busy = asyncio.Lock()  # the model is read between two turns, never within one
+        self._rest: asyncio.Task[None] | None = None
+
+    def status(self) -> dict[str, dict[str, float]]:
+        """Numbers by name and partition, for metrics."""
+        learning = self.learning
+        due = learning.next is not None and learning.next != self._saved
+        numbers = {
+            "gaps": learning.standing_gaps,
+            "dropped": learning.dropped,
+            "embeddings_waiting": len(self._touched),
+            "snapshot_age_seconds": time.monotonic() - self._saved_at if due else 0.0,
+        }
+        return {name: {"0": float(number)} for name, number in numbers.items()}
 
     async def assigned(self, partitions: set[TP]) -> dict[TP, int | None]:
         if partitions:
-            await asyncio.to_thread(self.learning.restore, self._snapshots)
+            await self._on_thread(self.learning.restore, self._snapshots)
             self._saved = self.learning.next
         return dict.fromkeys(partitions, self.learning.next)
 
     async def revoked(self, partitions: set[TP]) -> None:
-        self._touched.clear()
+        async with self._busy:
+            self._touched.clear()
 
     async def handle(self, records: list[SourceRecord]) -> None:
-        for record in records:
-            self.learning.apply(record, self._note)
-        await self._write_embeddings()
-        await self._save_if_due(records[0].tp)
+        async with self._busy:
+            await self._on_thread(self._learn, records)
+            self.ages.observe_all(records)
+            await self._write(_LOT)
+            await self._save_if_due(records[0].tp)
+        if self._touched and (self._rest is None or self._rest.done()):
+            self._rest = asyncio.create_task(self._write_rest())
 
     async def stopping(self) -> None:
-        if self.learning.next is not None and self.learning.next != self._saved:
-            await asyncio.to_thread(self._save, self.learning.capture())
+        if self._rest is not None:
+            self._rest.cancel()
+        async with self._busy:
+            await self._write(len(self._touched))
+            if self.learning.next is not None and self.learning.next != self._saved:
+                await asyncio.to_thread(self._save, self.learning.capture())
+
+    def _learn(self, records: list[SourceRecord]) -> None:
+        for record in records:
+            self.learning.apply(record, self._note)
 
     def _note(self, batch: ExampleBatch, learned: Learned) -> None:
-        """Remember whose embedding the batch has moved, with the past that now is theirs."""
-        for at, user_id in enumerate(batch.user_ids):
-            self._touched[user_id] = asked_after(batch, at)
+        self._touched.note(batch)
 
-    async def _write_embeddings(self) -> None:
-        model = self.learning.stage.model
-        vectors = {user_id: model.embedding(asked) for user_id, asked in self._touched.items()}
-        self._touched.clear()
+    async def _write_rest(self) -> None:
+        while self._touched:
+            await asyncio.sleep(_PAUSE_S)
+            async with self._busy:
+                await self._write(_LOT)
+
+    async def _write(self, count: int) -> None:
+        """Write the embeddings of users who have waited longest, more where too many wait."""
+        taken = self._touched.take(max(count, len(self._touched) - MOST))
+        vectors = await self._on_thread(self._embeddings, taken)
         try:
             await self._store.write_embeddings(self.learning.next or 0, vectors)
         except StoreUnavailable as error:
-            logger.warning("embeddings left out, the store is away: %s", error)
+            self._touched.put_back(taken)
+            logger.warning("embeddings wait for the store: %s", error)
+
+    def _embeddings(self, taken: Mapping[str, HasPast]) -> dict[str, NDArray[np.float32]]:
+        model = self.learning.stage.model
+        return {user_id: model.embedding(newest.asked()) for user_id, newest in taken.items()}
 
     async def _save_if_due(self, tp: TP) -> None:
         moved = (self.learning.next or 0) - (self._saved or 0)
         waited = time.monotonic() - self._saved_at
         if not self._policy.is_due(moved, waited):
             return
+        await self._write(len(self._touched))
         snapshot = self.learning.capture()
         self._saved, self._saved_at = self.learning.next, time.monotonic()
         await asyncio.to_thread(self._save, snapshot)
@@ -167,28 +226,5 @@ class ModelWorker:
         self._snapshots.write(snapshot)
         self._snapshots.prune(MODEL, self._policy.keep)
 
-
-def asked_after(batch: ExampleBatch, at: int) -> Asked:
-    """The past of example `at`, with its own event as the newest entry."""
-    e, past = batch.examples, batch.examples.past
-    entries = slice(int(past.history_start[at]), int(past.history_start[at + 1]))
-    older = past.history_key[entries] != e.item_key[at]
-    keys = _with_newest(past.history_key[entries][older], e.item_key[at])
-    none = np.zeros(2, np.int64)
-    return Asked(
-        Past(
-            np.array([0, len(keys)], np.int64),
-            keys,
-            _with_newest(past.history_time[entries][older], e.time[at]),
-            _with_newest(past.history_type[entries][older], e.type[at]),
-            _with_newest(past.history_value[entries][older], e.value[at]),
-            none,
-            np.empty(0, np.uint64),
-            np.empty(0, np.uint16),
-        ),
-        batch.types,
-    )
-
-
-def _with_newest(column: NDArray[Any], newest: Any) -> NDArray[Any]:
-    return np.concatenate([np.array([newest], column.dtype), column])[:HISTORY]
+    async def _on_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

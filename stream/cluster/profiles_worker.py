@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from models.errors import ModelError
 from models.model import LEARNING_VERSION
 from stream.cluster.emitter import Emitter
+from stream.cluster.freshness import RECEIVED_HEADER, Ages
 from stream.cluster.partition import (
     IMPORT_HEADER,
     REROUTED_HEADER,
@@ -83,6 +84,23 @@ class ProfilesWorker:
         self._owned: dict[TP, Partition] = {}
         self._busy = asyncio.Lock()  # a refill must see rows of one position
         self.source: Source | None = None
+        self.ages = Ages()
+
+    def status(self) -> dict[str, dict[str, float]]:
+        """Numbers by name and partition, for metrics."""
+        found: dict[str, dict[str, float]] = {}
+        for partition in list(self._owned.values()):
+            counts = partition.profiles.counts()
+            due = partition.next is not None and partition.next != partition.saved
+            numbers = {
+                "duplicates": counts["duplicates"],
+                "dead_letters": counts["dead_letters"],
+                "rows_waiting": len(partition.unwritten),
+                "snapshot_age_seconds": time.monotonic() - partition.saved_at if due else 0.0,
+            }
+            for name, number in numbers.items():
+                found.setdefault(name, {})[str(partition.profiles.partition)] = float(number)
+        return found
 
     async def assigned(self, partitions: set[TP]) -> dict[TP, int | None]:
         """Load each partition's newest valid snapshot; the log is read again from there."""
@@ -104,8 +122,10 @@ class ProfilesWorker:
         async with self._busy:
             for record in records:
                 await self._apply(partition, record)
+                await asyncio.sleep(0)  # stage two, in the same process, gets its turn
             await self._emitter.settle()
             await self._write_rows(partition)
+        self.ages.observe_all(records)
         await self._save_if_due(partition)
 
     async def mind_the_store(self) -> None:
@@ -129,7 +149,8 @@ class ProfilesWorker:
         emitted = partition.profiles.step(events)
         if emitted.pieces:
             value = encode(partition.profiles.partition, emitted.pieces)
-            await self._emitter.send(self._topics.examples, 0, value)
+            received = [(RECEIVED_HEADER, b"%d" % record.timestamp_ms)]
+            await self._emitter.send(self._topics.examples, 0, value, received)
         for event in away:
             await self._reroute(event)
         for letter in emitted.dead:
