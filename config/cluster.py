@@ -21,6 +21,7 @@ from stream.cluster.model_worker import Learning, ModelWorker
 from stream.cluster.offline import Offline
 from stream.cluster.profiles_worker import ProfilesWorker
 from stream.cluster.replica import Replica
+from stream.cluster.same_log import CheckedSnapshots, place_of
 from stream.cluster.saving import SavePolicy
 from stream.cluster.service import ClusterService
 from stream.errors import StreamError
@@ -31,6 +32,7 @@ from stream.files.snapshots import FolderSnapshots
 from stream.kafka.appender import KafkaAppender
 from stream.kafka.envelopes import partition_of
 from stream.kafka.names import Topics
+from stream.kafka.peek import Peek
 from stream.kafka.security import Link as KafkaLink
 from stream.manifest import Manifest
 from stream.ports import SnapshotStore
@@ -63,7 +65,16 @@ class Parts:
         return partial(_partition_of, self.manifest.partitions)
 
     def snapshots(self, read_only: bool = False) -> SnapshotStore:
-        """Raises ConfigError for an URL nobody can open, StreamError for what is not writable."""
+        """Where this namespace's state is kept; each is held against the log when it is read.
+
+        Raises ConfigError for an URL nobody can open, StreamError for what is not writable.
+        """
+        place = place_of(
+            self.topics.events, self.topics.control, self.topics.examples, self.manifest.partitions
+        )
+        return CheckedSnapshots(self.stored_snapshots(read_only), Peek(self.kafka), place)
+
+    def stored_snapshots(self, read_only: bool = False) -> SnapshotStore:
         place = f"{self.settings.worker.snapshots.rstrip('/')}/{self.settings.core.namespace}"
         try:
             if "://" in place:

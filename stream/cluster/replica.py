@@ -53,9 +53,12 @@ class Replica:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        self.learning.restore(self._snapshots)
+        restored = False
         while not self._stopping.is_set():
             try:
+                if not restored:
+                    self.learning.restore(self._snapshots)
+                    restored = True
                 asyncio.run(self._follow())
             except Exception:
                 # Answers go on from the last state; readiness and lag tell of it.

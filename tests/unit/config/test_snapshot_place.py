@@ -19,9 +19,9 @@ def parts(place: str) -> Parts:
 
 
 def test_a_path_is_a_folder_and_an_url_goes_through_fsspec(tmp_path: Path) -> None:
-    assert isinstance(parts(str(tmp_path)).snapshots(), FolderSnapshots)
-    assert isinstance(parts(tmp_path.as_uri()).snapshots(), RemoteSnapshots)
-    assert isinstance(parts("memory://freshet").snapshots(), RemoteSnapshots)
+    assert isinstance(parts(str(tmp_path)).stored_snapshots(), FolderSnapshots)
+    assert isinstance(parts(tmp_path.as_uri()).stored_snapshots(), RemoteSnapshots)
+    assert isinstance(parts("memory://freshet").stored_snapshots(), RemoteSnapshots)
 
 
 @pytest.mark.parametrize("url", [False, True])
