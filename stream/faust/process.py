@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 from stream.source import Handler
@@ -25,6 +26,13 @@ def end_process(where: str, error: BaseException) -> None:
     for handler in logging.getLogger().handlers:
         handler.flush()
     os._exit(1)
+
+
+def end_process_in(seconds: float) -> None:
+    """Exit with 0 after `seconds`, whatever still runs; what the caller does before it is done."""
+    timer = threading.Timer(seconds, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 async def run_until_signal(*sources: tuple[FaustSource, Handler]) -> None:

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from ssl import SSLContext
 from typing import cast
 
+from aiokafka.structs import TopicPartition
+
 from stream.faust.app import App, Security, Timeouts, make_app
 from stream.faust.consumer import ExactConsumer
 from stream.faust.feed import Counts, Feed
-from stream.faust.process import end_process
+from stream.faust.process import end_process, end_process_in
 from stream.source import TP, Handler
 
 logger = logging.getLogger(__name__)
+
+#: A broker that answers lets a member go within 0.1 s.
+LEAVE_S = 3.0
+#: What the caller has to close after `run`, when Faust will not end by itself.
+GRACE_S = 3.0
 
 
 class FaustSource:
@@ -59,6 +66,19 @@ class FaustSource:
         """The next offset of every partition owned and loaded; empty while a rebalance goes on."""
         return dict(self._feed.next) if self._feed else {}
 
+    def ends(self) -> dict[TP, int]:
+        """The log's end of partitions owned, where a fetch has told it. For any thread."""
+        found: dict[TP, int] = {}
+        consumer = self._app.consumer if self._app is not None else None
+        for tp in self.positions:
+            try:
+                end = consumer.highwater(TopicPartition(*tp)) if consumer is not None else None
+            except Exception:  # noqa: BLE001 - in the middle of a rebalance: not known now
+                continue
+            if end is not None:
+                found[tp] = end
+        return found
+
     async def run(self, handler: Handler) -> None:
         """Join the group and read until `stop`; any failure ends the process."""
         self._feed = Feed(handler, self._batch, end_process, self.counts)
@@ -75,7 +95,7 @@ class FaustSource:
         # The order: no more records → the call in progress ends → `stopping` → the group is left.
         await self._feed.stop(self._timeouts.stop_s)
         failing.cancel()
-        await self._app.stop()
+        await self._leave(self._app)
         starting.cancel()
 
     def stop(self) -> None:
@@ -85,6 +105,18 @@ class FaustSource:
     async def commit(self, offsets: dict[TP, int]) -> None:
         if self._app is not None:
             await cast(ExactConsumer, self._app.consumer).commit_positions(offsets)
+
+    async def _leave(self, app: App) -> None:
+        """Leave the group, so that others take over at once.
+
+        Without a broker Faust never comes to an end: then the others wait for the session, and
+        this process ends a little later by force. Everything is saved by now.
+        """
+        leaving = asyncio.create_task(app.stop())
+        done, _ = await asyncio.wait({leaving}, timeout=LEAVE_S)
+        if not done:
+            logger.warning("the broker does not answer: %s is not left in order", self._group)
+            end_process_in(GRACE_S)
 
     async def _failed(self, starting: asyncio.Task[None]) -> BaseException:
         """Return what went wrong with Faust, if anything does."""

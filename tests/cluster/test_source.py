@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from deploy.local.kafka import Broker
 from tests.cluster.toy_cluster import Toys, make_topics, produce, replay, toys, until
 
 
@@ -49,6 +50,10 @@ class Produced(threading.Thread):
 
     def run(self) -> None:
         produce(*self.work)
+
+
+def handled(cluster: Toys, count: float, topic: str | None = None) -> Callable[[], bool]:
+    return lambda: cluster.handled(topic) >= count
 
 
 def finish(cluster: Toys, count: int, seconds: float = 40) -> None:
@@ -87,7 +92,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(cluster: Toys, full: bool, see
     produced = Produced(cluster, count, 1_500)
     worker = cluster.start("--instance", "one")
     for kill in range(1, kills + 1):
-        until(lambda k=kill: cluster.handled() > count * k / (kills + 2), 40)
+        until(handled(cluster, count * kill / (kills + 2)), 40)
         time.sleep(chance.random() * 0.1)
         cluster.kill(worker)
         worker = cluster.start("--instance", "one")
@@ -215,6 +220,40 @@ def test_an_unreachable_broker_ends_the_process(tmp_path: Path) -> None:
         assert "the worker ends" in group.errors()
 
 
+def test_it_stops_without_a_broker_and_saves(
+    new_broker: Callable[..., Broker], namespace: str, tmp_path: Path
+) -> None:
+    broker = new_broker()
+    make_topics(broker.bootstrap, **{namespace: 4})
+    with toys(broker.bootstrap, namespace, tmp_path) as group:
+        produce(broker.bootstrap, namespace, 400)
+        worker = group.start()
+        until(lambda: group.handled() >= 400, 20)
+        broker.kill()
+        assert group.stop(worker) < 15
+        assert sum(state["count"] for state in group.saved().values()) == 400
+
+
+def test_a_killed_broker_stops_nobody(
+    new_broker: Callable[..., Broker], namespace: str, tmp_path: Path, full: bool
+) -> None:
+    if not full:
+        pytest.skip("a broker's restart takes long; --full")
+    broker = new_broker()
+    make_topics(broker.bootstrap, **{namespace: 4})
+    with toys(broker.bootstrap, namespace, tmp_path) as group:
+        produced = Produced(group, 20_000, 800)
+        group.start()
+        group.start()
+        for share in (0.2, 0.5):
+            until(handled(group, 20_000 * share), 60)
+            broker.kill()
+            time.sleep(2)
+            broker.start()
+        produced.join()
+        finish(group, 20_000, 60)
+
+
 def test_two_stages_in_one_process(
     cluster: Toys, kafka: str, full: bool, fresh_namespace: Callable[[], str]
 ) -> None:
@@ -226,7 +265,7 @@ def test_two_stages_in_one_process(
     produced = Produced(cluster, count, 1_000)
     for share in (0.2, 0.5):
         worker = cluster.start(*options, "--instance", "one")
-        until(lambda s=share: cluster.handled(out) > count * s, 40)
+        until(handled(cluster, count * share, out), 40)
         cluster.kill(worker)
     cluster.start(*options, "--instance", "one")
     produced.join()

@@ -37,7 +37,11 @@ def make_topics(bootstrap: str, **partitions: int) -> None:
 
 def make_producer(bootstrap: str) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=2
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=2,
+        reconnect_backoff_max_ms=1000,
     )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import hashlib
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -196,5 +196,5 @@ if __name__ == "__main__":
     parser.add_argument("--load-s", type=float, default=0.0)
     parser.add_argument("--work-s", type=float, default=0.0)
     parser.add_argument("--latency", action="store_true")
-    gc.freeze()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     asyncio.run(main(parser.parse_args()))
