@@ -17,13 +17,14 @@ from config.redis_link import redis_link
 from config.settings import Settings
 from models.model import Model
 from stream.cluster.emitter import Emitter
-from stream.cluster.model_worker import Learning, ModelWorker
+from stream.cluster.model_worker import Learning
 from stream.cluster.offline import Offline
 from stream.cluster.profiles_worker import ProfilesWorker
 from stream.cluster.replica import Replica
 from stream.cluster.same_log import CheckedSnapshots, place_of
 from stream.cluster.saving import SavePolicy
 from stream.cluster.service import ClusterService
+from stream.cluster.standby import StandbyModelWorker
 from stream.errors import StreamError
 from stream.faust.app import Timeouts
 from stream.faust.source import FaustSource
@@ -35,6 +36,7 @@ from stream.kafka.names import Topics
 from stream.kafka.peek import Peek
 from stream.kafka.security import Link as KafkaLink
 from stream.manifest import Manifest
+from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
 from stream.redis.link import Link as RedisLink
 from stream.redis.reader import RedisReader
@@ -135,9 +137,15 @@ def member(parts: Parts, stage: Stage) -> Member:
         )
         handler.source = _source(parts, group, topics)
         return Member("profiles", handler.source, handler, emitter, handler.mind_the_store)
-    model = ModelWorker(parts.model(), parts.store(), parts.snapshots(), policy)
+    model = StandbyModelWorker(
+        parts.model(), parts.store(), parts.snapshots(), policy, partial(_follow, parts)
+    )
     model.source = _source(parts, parts.topics.model_group, [parts.topics.examples])
-    return Member("model", model.source, model)
+    return Member("model", model.source, model, mind=model.stand_by)
+
+
+def _follow(parts: Parts, learning: Learning, watch: Watcher) -> Replica:
+    return Replica(learning, parts.kafka, parts.topics.examples, parts.snapshots(True), watch)
 
 
 def _source(parts: Parts, group: str, topics: list[str]) -> FaustSource:

@@ -95,8 +95,10 @@ class Learning:
         )
 
     def restore(self, snapshots: SnapshotStore) -> None:
-        """Take the newest valid snapshot; with none, begin at the log's beginning."""
+        """Take the newest valid snapshot ahead of here; with none at all, begin with the log."""
         for name in snapshots.names(MODEL):
+            if self.next is not None and name.position <= self.next:
+                return
             try:
                 snapshot = snapshots.read(name)
                 if snapshot.learning_version != LEARNING_VERSION:
@@ -106,6 +108,7 @@ class Learning:
             except (SnapshotCorrupt, ModelError, KeyError) as error:
                 logger.warning("snapshot passed over: %s", error)
                 self.stage.model.reset()
+                self.stage.marks, self.next = {}, None
                 continue
             self.stage.marks = {int(partition): mark for partition, mark in marks.items()}
             self.next = snapshot.position

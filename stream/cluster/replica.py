@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream.activity import Activity
 from stream.cluster.model_worker import Learning
 from stream.kafka.security import Link
+from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
 from stream.source import TP, SourceRecord
 
@@ -33,9 +34,11 @@ class Replica:
         link: Link,
         topic: str,
         snapshots: SnapshotStore,
+        watch: Watcher | None = None,
     ) -> None:
         self.learning = learning
         self.activity = Activity()
+        self._watch = watch or self.activity.note
         self.published_at = time.monotonic()
         self.caught_up = False
         self.behind = 0
@@ -51,6 +54,11 @@ class Replica:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join(5.0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, and so may move the model."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         restored = False
@@ -101,5 +109,5 @@ class Replica:
             self._tp, record.offset, record.timestamp, record.key, record.value,
             tuple(record.headers or ()),
         )  # fmt: skip
-        self.learning.apply(source, self.activity.note)
+        self.learning.apply(source, self._watch)
         self.published_at = time.monotonic()

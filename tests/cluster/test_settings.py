@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 
+from config.cli.main import main
 from models.settings import Content, LearningSettings
 from stream.errors import ManifestMismatch
 from stream.kafka import settings_log
@@ -23,7 +23,8 @@ from stream.manifest import Manifest
 from stream.setting import setting_record
 from tests.cluster.test_cluster import Cluster, events, eventually, running, send
 
-_GUARD_S = 60.0
+Freshet = Callable[..., tuple[int, str]]
+
 OTHER = {"FRESHET_LEARNING__REPEATS": "true", "FRESHET_LEARNING__RANKER__LEARNING_RATE": "0.002"}
 OTHER_KEYS = ["learning.ranker.learning_rate", "learning.repeats"]
 
@@ -34,52 +35,78 @@ def cluster(kafka: str, redis_url: str, tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
-def refused(cluster: Cluster, *arguments: str) -> str:
-    """What a verb says that must end with 2, at once and by itself."""
-    command = [sys.executable, "-m", "config.cli.main", *arguments]
-    done = subprocess.run(
-        command, env=cluster.environment, capture_output=True, text=True, timeout=_GUARD_S
-    )
-    assert done.returncode == 2, done.stderr
-    return done.stderr
+@pytest.fixture
+def freshet(
+    kafka: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Freshet:  # fmt: skip
+    """Run a verb in this process, in a namespace of its own; exit code and what was said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRESHET_CORE__NAMESPACE", namespace)
+    monkeypatch.setenv("FRESHET_KAFKA__BOOTSTRAP", kafka)
+    monkeypatch.setenv("FRESHET_KAFKA__PARTITIONS", "2")
+
+    def run(*arguments: str, **environ: str) -> tuple[int, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["freshet", *arguments])
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            try:
+                main()
+            except SystemExit as ended:
+                told = capsys.readouterr()
+                return int(ended.code or 0), told.out or told.err
+        raise AssertionError("a verb ends by SystemExit")
+
+    assert run("topics", "create")[0] == 0
+    return run
 
 
-def test_a_process_whose_settings_differ_starts_once_they_are_applied(cluster: Cluster) -> None:
-    assert json.loads(cluster.verb("settings", "apply", "--json")) == {"changed": []}
-    agreed = dict(cluster.environment)
-    cluster.environment.update(OTHER)
+def test_a_process_whose_settings_differ_does_not_start(freshet: Freshet) -> None:
     for verb in ("worker", "api"):
-        told = refused(cluster, verb)
-        assert all(key in told for key in OTHER_KEYS)
-        assert "settings apply" in told
-    assert json.loads(cluster.verb("settings", "apply", "--json")) == {"changed": OTHER_KEYS}
-    assert json.loads(cluster.verb("settings", "apply", "--json")) == {"changed": []}
-    cluster.start("worker")
-    send(cluster.api(), events(0, 50))
-    eventually(lambda: cluster.state()["unlearned"] == 0)
-    state = cluster.state()
-    assert state["applied"] == 50
-    rebuilt = json.loads(cluster.verb("rebuild", "--kafka", cluster.bootstrap, "--json"))
-    assert rebuilt == state
-    cluster.environment.clear()
-    cluster.environment.update(agreed)
-    assert "learning.repeats" in refused(cluster, "worker")
+        code, said = freshet(verb, **OTHER)
+        assert code == 2
+        assert all(key in said for key in [*OTHER_KEYS, "settings apply"])
 
 
-def test_what_a_namespace_was_begun_with_cannot_differ(cluster: Cluster) -> None:
-    for name, value, said in (
+def test_what_a_namespace_was_begun_with_cannot_differ(freshet: Freshet) -> None:
+    for name, value, key in (
         ("FRESHET_MANIFEST__HISTORY", "50", "manifest.history"),
         ("FRESHET_KAFKA__PARTITIONS", "5", "kafka.partitions"),
     ):
-        before = cluster.environment.get(name)
-        cluster.environment[name] = value
-        assert said in refused(cluster, "worker")
-        assert said in refused(cluster, "settings", "apply")
-        cluster.environment.pop(name)
-        if before is not None:
-            cluster.environment[name] = before
-    cluster.environment["FRESHET_LEARNING__EMBEDDINGS__DIMS"] = "32"
-    assert "learning.embeddings.dims" in refused(cluster, "settings", "apply")
+        for arguments in (["worker"], ["api"], ["settings", "apply"]):
+            code, said = freshet(*arguments, **{name: value})
+            assert (code, key in said) == (2, True)
+    dims = {"FRESHET_LEARNING__EMBEDDINGS__DIMS": "32"}
+    code, said = freshet("settings", "apply", **dims)
+    assert (code, "learning.embeddings.dims" in said) == (2, True)
+
+
+def test_only_a_difference_is_appended(freshet: Freshet) -> None:
+    apply = ("settings", "apply", "--json")
+    assert json.loads(freshet(*apply)[1]) == {"changed": []}
+    assert json.loads(freshet(*apply, **OTHER)[1]) == {"changed": OTHER_KEYS}
+    assert json.loads(freshet(*apply, **OTHER)[1]) == {"changed": []}
+    code, said = freshet("worker")
+    assert (code, "learning.repeats" in said) == (2, True)
+
+
+def test_a_rebuild_repeats_what_was_applied(cluster: Cluster) -> None:
+    api = cluster.api()
+    send(api, events(0, 50))
+    cluster.environment.update(OTHER)
+    cluster.verb("settings", "apply")
+    cluster.start("worker")  # it starts under what is in force now
+    send(api, events(50, 100))
+    state = {"applied": 0}
+
+    def learned() -> bool:
+        state.update(cluster.state())
+        return state["applied"] == 100 and state["unlearned"] == 0
+
+    eventually(learned)
+    rebuilt = json.loads(cluster.verb("rebuild", "--kafka", cluster.bootstrap, "--json"))
+    assert rebuilt == state
 
 
 @pytest.fixture
