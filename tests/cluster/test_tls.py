@@ -1,0 +1,104 @@
+"""Everything over TLS: a broker that asks for SASL, a Redis that asks for a password."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.kafka import QUICK, Broker
+from deploy.local.processes import free_port
+from deploy.local.redis import Redis
+from tests.cluster.test_cluster import events, eventually, running, send
+
+PASSWORD = "hush hush"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """A folder with an authority of one's own, and a certificate for 127.0.0.1 it has signed."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-days", "2", "-subj", "/CN=an authority")  # fmt: skip
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr",
+            "-subj", "/CN=a server")  # fmt: skip
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "names")  # fmt: skip
+    both = (folder / "server.key").read_text() + (folder / "server.pem").read_text()
+    (folder / "both.pem").write_text(both)
+    (folder / "password").write_text(f"{PASSWORD}\n")
+    return folder
+
+
+def secured(certificates: Path) -> dict[str, str]:
+    """Broker properties: clients come with TLS and a password, the controller does not."""
+    login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    return {
+        **QUICK,
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "listener.name.client.plain.sasl.jaas.config": (
+            f'{login} username="freshet" password="{PASSWORD}" user_freshet="{PASSWORD}";'
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(certificates / "both.pem"),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(certificates / "ca.pem"),
+    }
+
+
+def test_every_client_speaks_tls_and_logs_in(
+    request: pytest.FixtureRequest,
+    new_broker: Callable[..., Broker],
+    new_redis: Callable[..., Redis],
+    certificates: Path,
+    tmp_path: Path,
+) -> None:
+    if not request.config.getoption("--full", default=False):
+        pytest.skip("a broker of its own takes long: --full")
+    broker = new_broker(properties=secured(certificates))
+    port = free_port()
+    new_redis(
+        "--tls-port", str(port), "--port", "0", "--requirepass", PASSWORD,
+        "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificates / "ca.pem"),
+        "--tls-cert-file", str(certificates / "server.pem"),
+        "--tls-key-file", str(certificates / "server.key"), port=port,
+    )  # fmt: skip
+    links = {
+        "FRESHET_KAFKA__SECURITY__PROTOCOL": "SASL_SSL",
+        "FRESHET_KAFKA__SECURITY__MECHANISM": "PLAIN",
+        "FRESHET_KAFKA__SECURITY__USERNAME": "freshet",
+        "FRESHET_KAFKA__SECURITY__PASSWORD_FILE": str(certificates / "password"),
+        "FRESHET_KAFKA__SECURITY__CA_FILE": str(certificates / "ca.pem"),
+        "FRESHET_REDIS__CA_FILE": str(certificates / "ca.pem"),
+        "FRESHET_REDIS__PASSWORD_FILE": str(certificates / "password"),
+    }
+    with running(broker.bootstrap, f"rediss://127.0.0.1:{port}/0", tmp_path, **links) as cluster:
+        cluster.start("worker")
+        api = cluster.api()
+        position = send(api, events(0, 200))
+        query: dict[str, str | int] = {"after": position, "wait_ms": 5_000}
+        eventually(lambda: seen(api, query))
+        eventually(lambda: cluster.state()["unlearned"] == 0)
+        assert cluster.state()["applied"] == 200
+        cluster.verb("dead-letters", "list", "--kafka", cluster.bootstrap)
+        cluster.verb("store", "check")
+        (certificates / "password").write_text("wrong")
+        said = cluster.verb("topics", "check", code=1)
+        assert PASSWORD not in said
+
+
+def seen(api: httpx.Client, query: dict[str, str | int]) -> bool:
+    """Whether a list is personal, that is made from a row Redis has given."""
+    answer = api.get("/v1/users/u1/recommendations", params=query).json()
+    return bool(answer["served_by"] == "personal" and not answer["degraded"])
