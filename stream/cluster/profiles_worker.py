@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 # How often a worker asks whether the store still holds what it wrote.
 _LOOK_S: Final = 1.0
+# Rows that one write may bring; where an outage left more, all rows go, in batches.
+_ROWS: Final = 5_000
 
 
 class RowWriter(Protocol):
@@ -56,6 +58,10 @@ class RowWriter(Protocol):
 
     async def refill(self, profiles: Profiles, position: int) -> None:
         """Write all rows of a partition, then the mark."""
+        ...
+
+    async def answers(self) -> bool:
+        """True when the store can be reached; changes nothing, never raises."""
         ...
 
     def release(self, partition: int) -> None:
@@ -83,6 +89,7 @@ class ProfilesWorker:
         self._policy = policy
         self._owned: dict[TP, Partition] = {}
         self._busy = asyncio.Lock()  # a refill must see rows of one position
+        self._away = False  # the store did not answer: learning does not wait for it again
         self.source: Source | None = None
         self.ages = Ages()
 
@@ -132,6 +139,9 @@ class ProfilesWorker:
         """Notice a wiped store within about a second, also where nothing is happening."""
         while True:
             await asyncio.sleep(_LOOK_S)
+            if self._away:
+                # Asked without the lock: a store that stalls holds up nobody.
+                self._away = not await self._rows.answers()
             for partition in list(self._owned.values()):
                 async with self._busy:
                     if partition.tp in self._owned:
@@ -170,17 +180,23 @@ class ProfilesWorker:
 
     async def _write_rows(self, partition: Partition) -> None:
         """Rows, then the mark. A store that is away costs freshness, never learning."""
+        if self._away:
+            return
         profiles, position = partition.profiles, position_of(partition.next or 0, 0)
         try:
-            if not await self._rows.write(profiles, position, partition.unwritten):
+            many = len(partition.unwritten) > _ROWS
+            if many or not await self._rows.write(profiles, position, partition.unwritten):
                 await self._rows.refill(profiles, position)
         except StoreUnavailable as error:
+            self._away = True
             logger.warning("rows wait for the store: %s", error)
             return
         partition.unwritten.clear()
 
     async def _refill_if_lost(self, partition: Partition) -> None:
         """Write all rows anew where the store was wiped or has never seen them."""
+        if self._away:
+            return
         profiles, position = partition.profiles, position_of(partition.next or 0, 0)
         try:
             if partition.unwritten:
@@ -189,6 +205,7 @@ class ProfilesWorker:
                 logger.warning("the store is filled with partition %d", profiles.partition)
                 await self._rows.refill(profiles, position)
         except StoreUnavailable as error:
+            self._away = True
             logger.warning("the store cannot be asked what it holds: %s", error)
 
     async def _save_if_due(self, partition: Partition) -> None:

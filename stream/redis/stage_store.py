@@ -20,6 +20,14 @@ class StageStore:
         """True when Redis does not hold all that was written up to `position`."""
         return not await self._writer.begin(partition, position)
 
+    async def answers(self) -> bool:
+        """True when Redis can be reached."""
+        try:
+            await self._writer.lost()
+        except StoreUnavailable:
+            return False
+        return True
+
     def release(self, partition: int) -> None:
         """Own the partition no longer."""
         self._writer.end(partition)

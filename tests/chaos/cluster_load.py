@@ -1,0 +1,126 @@
+"""Clients of a cluster that is being broken; they remember what was acknowledged."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from typing import Any
+
+import httpx
+
+from tests.chaos.cluster_rig import ITEMS, USERS, Rig
+
+_numbers = itertools.count()
+
+
+class Load:
+    """Posts batches until each is acknowledged, and asks for lists meanwhile, of all processes.
+
+    What was not acknowledged is sent again, to the next process, with the same ids. A process
+    that does not answer at all is passed over; a 5xx to a list is an error, to a post only one
+    without Retry-After.
+    """
+
+    def __init__(
+        self, rig: Rig, seed: int, *, repeats: float = 0.05, pause_s: float = 0.01
+    ) -> None:
+        self.acknowledged: set[tuple[str, str]] = set()
+        self.errors: list[str] = []
+        self.refused = self.answered = self.degraded = self.gone = 0
+        self._urls = list(rig.urls)
+        self._random = random.Random(seed)
+        self._repeats, self._pause_s = repeats, pause_s
+        self._name = f"{next(_numbers)}"
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._post), threading.Thread(target=self._ask)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, acknowledged: int, timeout_s: float = 200.0) -> None:
+        """Wait until so many more were acknowledged."""
+        target, until = len(self.acknowledged) + acknowledged, time.monotonic() + timeout_s
+        while len(self.acknowledged) < target:
+            assert time.monotonic() < until, f"only {len(self.acknowledged)} of {target}"
+            assert not self.errors, self.errors[:3]
+            time.sleep(0.01)
+
+    def wait_for_lists(self, answered: int) -> None:
+        target, until = self.answered + answered, time.monotonic() + 100.0
+        while self.answered < target:
+            assert time.monotonic() < until, "no lists"
+            time.sleep(0.01)
+
+    def _post(self) -> None:
+        sent: list[list[dict[str, Any]]] = []
+        with httpx.Client(timeout=30.0) as http:
+            for url in itertools.cycle(self._urls):
+                if self._stop.is_set():
+                    return
+                again = sent and self._random.random() < self._repeats
+                batch = self._random.choice(sent[-50:]) if again else self._batch(len(sent))
+                if not again:
+                    sent.append(batch)
+                if not self._send(http, url, batch):
+                    self._send_again(http, batch)
+                time.sleep(self._pause_s)
+
+    def _send_again(self, http: httpx.Client, batch: list[dict[str, Any]]) -> None:
+        for url in itertools.cycle(self._urls):
+            time.sleep(0.05)
+            if self._stop.is_set() or self._send(http, url, batch):
+                return
+
+    def _batch(self, number: int) -> list[dict[str, Any]]:
+        dice = self._random
+        return [
+            {
+                "type": dice.choice(["view", "like", "purchase", "rating"]), "value": 4,
+                "user_id": f"u{dice.randrange(USERS)}",
+                "item_id": f"i{min(int(dice.expovariate(1 / 20)), ITEMS - 1)}",
+                "event_id": f"{self._name}-{number}-{n}",
+            }
+            for n in range(dice.choice([1, 5, 20, 40]))
+        ]  # fmt: skip
+
+    def _send(self, http: httpx.Client, url: str, batch: list[dict[str, Any]]) -> bool:
+        try:
+            answer = http.post(f"{url}/v1/events", json={"events": batch})
+        except httpx.HTTPError:
+            self.gone += 1
+            return False
+        if answer.status_code == 503:
+            self.refused += 1
+            if "retry-after" not in answer.headers:
+                self.errors.append("503 without Retry-After")
+            return False
+        if answer.status_code != 202:
+            self.errors.append(f"{answer.status_code} {answer.text}")
+            return True
+        self.acknowledged |= {(event["user_id"], event["event_id"]) for event in batch}
+        return True
+
+    def _ask(self) -> None:
+        with httpx.Client(timeout=30.0) as http:
+            for url in itertools.cycle(self._urls):
+                if self._stop.wait(0.003):
+                    return
+                user = f"u{random.randrange(USERS + 5)}"
+                try:
+                    answer = http.get(f"{url}/v1/users/{user}/recommendations")
+                except httpx.HTTPError:
+                    continue
+                self.answered += 1
+                if answer.status_code != 200:
+                    self.errors.append(f"recommendations: {answer.status_code} {answer.text}")
+                else:
+                    self.degraded += answer.json()["degraded"]
