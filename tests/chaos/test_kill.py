@@ -65,7 +65,8 @@ def test_the_oracle_notices_what_it_is_there_for(written: Any, check: Any, tmp_p
         "dropped", "delete from records where position = 700",
         "update records set position = position - 1 where position > 700",
     )  # fmt: skip
-    with pytest.raises(AssertionError, match="acknowledged events are lost"):
+    # Seen by its ids, or before that by the snapshots, if they had got past the place.
+    with pytest.raises(AssertionError, match="acknowledged events are lost|cannot be had"):
         check(dropped, acknowledged)
     hole = broken("hole", "delete from records where position = 700")
     with pytest.raises(AssertionError, match="holes"):
