@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from msgspec import structs
 
+import config.settings
+from config.redis_link import redis_link
 from deploy.local.kafka import QUICK, Broker
 from deploy.local.processes import free_port
 from deploy.local.redis import Redis
+from stream.errors import StoreUnavailable
 from tests.cluster.test_cluster import events, eventually, running, send
 
 PASSWORD = "hush hush"
@@ -57,6 +62,40 @@ def secured(certificates: Path) -> dict[str, str]:
     }
 
 
+def redis_over_tls(new_redis: Callable[..., Redis], certificates: Path) -> str:
+    """A Redis that takes nothing but TLS, and asks for the password; its URL."""
+    port = free_port()
+    new_redis(
+        "--tls-port", str(port), "--port", "0", "--requirepass", PASSWORD,
+        "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificates / "ca.pem"),
+        "--tls-cert-file", str(certificates / "server.pem"),
+        "--tls-key-file", str(certificates / "server.key"), port=port,
+    )  # fmt: skip
+    return f"rediss://127.0.0.1:{port}/0"
+
+
+async def asked(settings: config.settings.Redis) -> list[bytes | None]:
+    link = redis_link(settings, 5.0)
+    try:
+        return await link.get("nothing")
+    finally:
+        await link.close()
+
+
+def test_redis_answers_whoever_trusts_it_and_knows_the_password(
+    new_redis: Callable[..., Redis], certificates: Path
+) -> None:
+    right = config.settings.Redis(
+        url=redis_over_tls(new_redis, certificates),
+        ca_file=str(certificates / "ca.pem"), password_file=str(certificates / "password"),
+    )  # fmt: skip
+    assert asyncio.run(asked(right)) == [None]
+    for wrong in (structs.replace(right, ca_file=""), structs.replace(right, password_file="")):
+        with pytest.raises(StoreUnavailable) as caught:
+            asyncio.run(asked(wrong))
+        assert PASSWORD not in str(caught.value)
+
+
 def test_every_client_speaks_tls_and_logs_in(
     request: pytest.FixtureRequest,
     new_broker: Callable[..., Broker],
@@ -67,13 +106,7 @@ def test_every_client_speaks_tls_and_logs_in(
     if not request.config.getoption("--full", default=False):
         pytest.skip("a broker of its own takes long: --full")
     broker = new_broker(properties=secured(certificates))
-    port = free_port()
-    new_redis(
-        "--tls-port", str(port), "--port", "0", "--requirepass", PASSWORD,
-        "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificates / "ca.pem"),
-        "--tls-cert-file", str(certificates / "server.pem"),
-        "--tls-key-file", str(certificates / "server.key"), port=port,
-    )  # fmt: skip
+    url = redis_over_tls(new_redis, certificates)
     links = {
         "FRESHET_KAFKA__SECURITY__PROTOCOL": "SASL_SSL",
         "FRESHET_KAFKA__SECURITY__MECHANISM": "PLAIN",
@@ -83,7 +116,7 @@ def test_every_client_speaks_tls_and_logs_in(
         "FRESHET_REDIS__CA_FILE": str(certificates / "ca.pem"),
         "FRESHET_REDIS__PASSWORD_FILE": str(certificates / "password"),
     }
-    with running(broker.bootstrap, f"rediss://127.0.0.1:{port}/0", tmp_path, **links) as cluster:
+    with running(broker.bootstrap, url, tmp_path, **links) as cluster:
         cluster.start("worker")
         api = cluster.api()
         position = send(api, events(0, 200))
