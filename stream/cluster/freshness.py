@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from stream.source import SourceRecord
+from stream.source import TP, SourceRecord
 
 #: Header of an examples record: when the broker took its source record, ms since the epoch. A
 #: function of the source record alone, as the value is.
@@ -32,6 +32,8 @@ class Ages:
     def __init__(self) -> None:
         self.newest_s = 0.0
         self.sum_s = 0.0
+        #: When the broker took the record that was through last, a partition each; seconds.
+        self.last: dict[TP, float] = {}
         self._counts = [0] * (len(BOUNDS) + 1)
 
     def observe(self, seconds: float) -> None:
@@ -41,10 +43,11 @@ class Ages:
         self._counts[bisect_left(BOUNDS, self.newest_s)] += 1
 
     def observe_all(self, records: Iterable[SourceRecord]) -> None:
-        """Count the ages of records that have just become effective."""
+        """Count the ages of records, of one partition, that have just become effective."""
         now = time.time()
         for record in records:
             self.observe(now - received_ms(record) / 1e3)
+            self.last[record.tp] = record.timestamp_ms / 1e3
 
     def cumulative(self) -> list[tuple[str, int]]:
         """(upper bound, how many are at most as old), as Prometheus wants them."""
@@ -52,6 +55,34 @@ class Ages:
         for name, count in zip(names, self._counts, strict=True):
             total += count
             found.append((name, total))
+        return found
+
+
+class Lags:
+    """How many seconds each partition is behind, as often as somebody asks."""
+
+    def __init__(self) -> None:
+        self._level_at: dict[TP, float] = {}
+
+    def seconds(
+        self, positions: Mapping[TP, int | None], ends: Mapping[TP, int], ages: Ages, now: float
+    ) -> dict[TP, float]:
+        """0 at the end; else the age of the record that was through last.
+
+        A record that arrives after a quiet hour does not make its partition an hour late: it is
+        late since it was last seen at the end.
+        """
+        found = {}
+        for tp, end in ends.items():
+            if tp not in positions:
+                continue
+            if (positions[tp] or 0) >= end:
+                self._level_at[tp] = now
+            since = max(ages.last.get(tp, 0.0), self._level_at.get(tp, 0.0))
+            if since:
+                found[tp] = max(now - since, 0.0)
+            else:
+                self._level_at[tp] = now  # nothing is known yet: late from now on
         return found
 
 

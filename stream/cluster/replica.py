@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.activity import Activity
+from stream.cluster.freshness import Ages
 from stream.cluster.model_worker import Learning
 from stream.kafka.security import Link
 from stream.model_stage import Watcher
@@ -39,6 +40,7 @@ class Replica:
         self.learning = learning
         self.activity = Activity()
         self._watch = watch or self.activity.note
+        self.ages = Ages()
         self.published_at = time.monotonic()
         self.caught_up = False
         self.behind = 0
@@ -111,3 +113,4 @@ class Replica:
         )  # fmt: skip
         self.learning.apply(source, self._watch)
         self.published_at = time.monotonic()
+        self.ages.observe_all([source])

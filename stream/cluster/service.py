@@ -121,6 +121,8 @@ class ClusterService:
         return {
             "position": learning.next or 0,
             "lag_records": self._replica.behind,
+            # Of the newest event that others' lists know of: from its receipt to that moment.
+            "visible_seconds": self._replica.ages.newest_s,
             "items": self.model.items,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
