@@ -55,6 +55,7 @@ class Parts:
     manifest: Manifest = field(init=False)
     topics: Topics = field(init=False)
     kafka: KafkaLink = field(init=False)
+    peek: Peek = field(init=False)
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -62,6 +63,7 @@ class Parts:
         object.__setattr__(self, "manifest", structs.replace(s.manifest, partitions=partitions))
         object.__setattr__(self, "topics", Topics(s.core.namespace))
         object.__setattr__(self, "kafka", KafkaLink(s.kafka.bootstrap, s.kafka.security))
+        object.__setattr__(self, "peek", Peek(self.kafka))
 
     def partition_of(self) -> Callable[[str], int]:
         return partial(_partition_of, self.manifest.partitions)
@@ -74,7 +76,7 @@ class Parts:
         place = place_of(
             self.topics.events, self.topics.control, self.topics.examples, self.manifest.partitions
         )
-        return CheckedSnapshots(self.stored_snapshots(read_only), Peek(self.kafka), place)
+        return CheckedSnapshots(self.stored_snapshots(read_only), self.peek, place)
 
     def stored_snapshots(self, read_only: bool = False) -> SnapshotStore:
         place = f"{self.settings.worker.snapshots.rstrip('/')}/{self.settings.core.namespace}"
