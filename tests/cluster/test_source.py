@@ -11,7 +11,8 @@ import json
 import random
 import signal
 import statistics
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from deploy.local.kafka import Broker
-from tests.cluster.toy_cluster import Toys, make_topics, produce, replay, toys, until
+from tests.cluster.toy_cluster import ROOT, Toys, make_topics, produce, replay, toys, until
 
 
 @pytest.fixture
@@ -40,16 +41,17 @@ def seed() -> int:
     return chosen
 
 
-class Produced(threading.Thread):
-    """Produces while the test goes on."""
+class Produced:
+    """Produces while the test goes on. A process: kafka-python leaks sockets at a dead broker."""
 
     def __init__(self, cluster: Toys, count: int, rate: float) -> None:
-        super().__init__(daemon=True)
-        self.work = (cluster.bootstrap, cluster.topic, count, rate)
-        self.start()
+        work = (cluster.bootstrap, cluster.topic, count, rate)
+        code = f"from tests.cluster.toy_cluster import produce; produce(*{work!r})"
+        self.process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT)
+        cluster.helpers.append(self.process)
 
-    def run(self) -> None:
-        produce(*self.work)
+    def join(self) -> None:
+        assert self.process.wait(180) == 0
 
 
 def handled(cluster: Toys, count: float, topic: str | None = None) -> Callable[[], bool]:

@@ -92,6 +92,7 @@ class Toys:
     def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
         self.bootstrap, self.topic, self.folder = bootstrap, topic, folder
         self.running: list[subprocess.Popen[bytes]] = []
+        self.helpers: list[subprocess.Popen[bytes]] = []  # ended with the test, too
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         command = [
@@ -164,6 +165,6 @@ def toys(bootstrap: str, topic: str, folder: Path) -> Iterator[Toys]:
     try:
         yield group
     finally:
-        for worker in group.running:
+        for worker in group.running + group.helpers:
             worker.kill()
             worker.wait()
