@@ -45,7 +45,7 @@ quality: install
 	$(BIN)/python -m benchmarks.quality
 
 bench: install
-	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.serving; served=$$?; $(BIN)/python -m benchmarks.cluster && exit $$served
 
 chaos: install-dev
 	$(BIN)/python -m pytest tests/chaos --full
