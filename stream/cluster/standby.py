@@ -66,8 +66,10 @@ class StandbyModelWorker(ModelWorker):
         """The order: following has ended → a newer snapshot, if there is one → owned."""
         self._owns = bool(partitions)
         followed = await self._stop_following()
+        if followed is not None and followed.alive:
+            raise RuntimeError("following the examples did not end; two would learn at once")
         loaded = await super().assigned(partitions)
-        if followed:
+        if followed is not None:
             logger.info("taking over from record %s of examples", self.learning.next)
         return loaded
 
@@ -77,17 +79,16 @@ class StandbyModelWorker(ModelWorker):
 
     async def stopping(self) -> None:
         """Save what is owned; what was only followed is somebody else's to save."""
+        self._changed_at = float("inf")  # nothing is followed from here on
         await self._stop_following()
         if self._owns:
             await super().stopping()
 
-    async def _stop_following(self) -> bool:
+    async def _stop_following(self) -> Replica | None:
         following, self._following = self._following, None
         if following is not None:
             await asyncio.to_thread(following.stop)
-            if following.alive:
-                raise RuntimeError("following the examples did not end; two would learn at once")
-        return following is not None
+        return following
 
     def _note_bounded(self, batch: ExampleBatch, learned: Learned) -> None:
         """Whose embeddings the owner may not have come to write when it went."""
