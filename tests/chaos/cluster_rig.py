@@ -221,10 +221,16 @@ class Rig:
         logged = self.logged()
         lost = acknowledged - set(logged)
         assert not lost, f"{len(lost)} acknowledged events are lost, such as {min(lost)}"
-        eventually(lambda: self.told(True)["unlearned"] == 0, "the model has not learned all")
-        state = self.told(True)
+        state: dict[str, Any] = {}
+
+        def learned() -> bool:
+            state.update(self.told(True))
+            return bool(state["unlearned"] == 0)
+
+        eventually(learned, "the model has not learned all")
         assert state["applied"] == len(set(logged)), "applied is not the number of distinct events"
-        assert state["duplicates"] == len(logged) - len(set(logged))
+        repeats = len(logged) - len(set(logged))
+        assert state["duplicates"] == repeats, "records were learned twice"
         assert state["dead_letters"] == 0
         assert state == self.told(False), "the state is not the log's"
         return state

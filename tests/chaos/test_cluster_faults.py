@@ -1,0 +1,154 @@
+"""Faults of the cluster, one after the other on one set of processes; each ends in the oracle."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from deploy.local.processes import ServerMissing
+from tests.chaos.cluster_load import Load
+from tests.chaos.cluster_rig import Rig, click, eventually
+from tests.conftest import missing
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    # It leaves the sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    try:
+        made = Rig(tmp_path_factory.mktemp("rig"))
+    except ServerMissing as error:
+        missing(str(error))
+        raise
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def load(rig: Rig) -> Load:
+    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"FRESHET_SEED={seed}")
+    return Load(rig, seed)
+
+
+def test_an_api_process_is_killed_and_the_other_serves(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(300)
+        rig.apis[0].kill()
+        load.wait_for(300)
+        load.wait_for_lists(50)
+        assert load.gone > 0
+        rig.apis[0].start()
+        rig.await_api(0)
+        load.wait_for(100)
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+
+
+def test_without_redis_the_next_rung_answers_and_events_are_taken(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(200)
+        eventually(rig.is_personal, "rows are not served")
+        rig.redis.stop()
+        load.wait_for(200)
+        served_by, degraded, items = rig.listed("u1")
+        assert (served_by, degraded) == ("trending", True)
+        assert items
+        assert load.refused == 0
+        rig.redis.start()
+        rig.redis.await_ready()
+        eventually(rig.is_personal, "rows did not come back")
+        load.wait_for(100)
+    assert not load.errors, load.errors[:3]
+    assert load.degraded > 0
+    rig.check(load.acknowledged)
+    rig.require_fresh()
+
+
+def test_redis_is_killed_and_emptied_and_all_is_as_before(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(200)
+        rig.redis.kill()
+        load.wait_for(100)
+        rig.redis.start()
+        rig.redis.await_ready()
+        load.wait_for(100)
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+    eventually(rig.is_personal, "rows did not come back")
+    rig.require_fresh()
+    before = rig.healthy_lists()
+    with redis.Redis.from_url(rig.redis.url) as client:
+        client.flushall()
+    eventually(lambda: rig.lists() == before, "lists are not as they were before")
+    rig.require_fresh()
+
+
+def test_without_a_broker_posts_are_refused_and_lists_go_on(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(200)
+        eventually(rig.is_personal, "rows are not served")
+        rig.broker.stop()
+        eventually(lambda: load.refused > 0, "nothing was refused")
+        refusal = httpx.post(f"{rig.urls[0]}/v1/events", json=click("refused"), timeout=30)
+        assert refusal.status_code == 503
+        assert int(refusal.headers["retry-after"]) >= 1
+        eventually(rig.is_personal, "lists did not go on")
+        load.wait_for_lists(20)
+        rig.broker.start()
+        rig.broker.await_ready()
+        load.wait_for(200)
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+    rig.require_fresh()
+
+
+def test_wrong_commits_change_nothing(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(200)
+        rig.workers[0].stop()
+        rig.commit(5)
+        load.wait_for(100)
+        rig.workers[0].start()
+        load.wait_for(100)
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+    rig.require_fresh()
+
+
+def test_the_oracle_notices_what_it_is_there_for(rig: Rig, load: Load) -> None:
+    with load:
+        load.wait_for(50)
+        store = rig.parts().snapshots(read_only=True)
+        eventually(lambda: len(store.names("profiles.0")) > 1, "no snapshots were written")
+    rig.check(load.acknowledged)
+    rig.workers[0].stop()
+    with pytest.raises(AssertionError, match="lost"):
+        rig.check(load.acknowledged | {("u1", "never sent")})
+    learn_twice(rig)
+    with pytest.raises(AssertionError, match="learned twice"):
+        rig.check(load.acknowledged)
+
+
+def learn_twice(rig: Rig) -> None:
+    """Let the newest snapshot claim the place of the one before: what came between comes again."""
+    store = rig.parts().snapshots()
+    names = store.names("profiles.0")[:2]
+    newest, older = (store.read(name) for name in names)
+    for name in names:
+        Path(name.path).unlink()
+    store.write(dataclasses.replace(newest, position=older.position, witness=older.witness))

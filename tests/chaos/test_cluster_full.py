@@ -1,0 +1,196 @@
+"""The slow faults of the cluster, behind --full: proxies, stalls, kills under load, retention."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import redis
+from kafka.admin import KafkaAdminClient
+from kafka.structs import TopicPartition
+
+from deploy.local.processes import ServerMissing
+from tests.chaos.cluster_load import Load
+from tests.chaos.cluster_rig import Rig, click, eventually
+from tests.chaos.tcp_proxy import Proxy
+from tests.conftest import missing
+
+pytestmark = [
+    pytest.mark.timeout(1_800),
+    # It leaves the sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    if not full:
+        pytest.skip("minutes long: --full")
+    try:
+        made = Rig(tmp_path_factory.mktemp("rig"), proxies=True)
+    except ServerMissing as error:
+        missing(str(error))
+        raise
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def seed() -> int:
+    """A seed of its own each run; FRESHET_SEED repeats it."""
+    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"FRESHET_SEED={seed}")
+    return seed
+
+
+def done(rig: Rig, load: Load) -> None:
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+    rig.require_fresh()
+
+
+def proxy_of(proxy: Proxy | None) -> Proxy:
+    assert proxy is not None
+    return proxy
+
+
+def test_redis_stalls_and_comes_back(rig: Rig, seed: int) -> None:
+    with Load(rig, seed) as load:
+        load.wait_for(300)
+        rig.redis.pause()
+        try:
+            eventually(lambda: load.degraded > 0, "the stall was not noticed")
+            load.wait_for(100)
+            assert rig.listed("u1")[:2] == ("trending", True)
+            # Learning goes on meanwhile: stage one waits for Redis once, not at every batch.
+            for _ in range(20):
+                emitted = rig.examples()
+                load.wait_for(1)
+                eventually(lambda emitted=emitted: rig.examples() > emitted, "nothing is learned")  # type: ignore[misc]
+        finally:
+            rig.redis.resume()
+        eventually(rig.is_personal, "rows did not come back")
+        load.wait_for(100)
+    done(rig, load)
+
+
+def test_redis_is_out_of_memory_and_reads_go_on(rig: Rig, seed: int) -> None:
+    with Load(rig, seed) as load, redis.Redis.from_url(rig.redis.url) as client:
+        load.wait_for(300)
+        eventually(rig.is_personal, "rows are not served")
+        client.config_set("maxmemory", "1mb")
+        try:
+            load.wait_for(500)
+            eventually(rig.is_personal, "lists did not go on")
+            told = rig.workers[0].log
+            eventually(
+                lambda: b"used memory" in told.read_bytes(), "Redis took rows without memory"
+            )
+        finally:
+            client.config_set("maxmemory", "0")
+        load.wait_for(100)
+    done(rig, load)
+
+
+def test_a_slow_redis_costs_the_personal_rung_only(rig: Rig, seed: int) -> None:
+    proxy = proxy_of(rig.redis_proxy)
+    with Load(rig, seed) as load:
+        load.wait_for(300)
+        proxy.delay_s = 0.2
+        try:
+            load.wait_for(300)
+            assert rig.listed("u1")[:2] == ("trending", True)
+        finally:
+            proxy.delay_s = 0.0
+        eventually(rig.is_personal, "rows did not come back")
+        load.wait_for(100)
+    done(rig, load)
+
+
+def test_the_broker_is_killed_under_load(rig: Rig, seed: int) -> None:
+    with Load(rig, seed, pause_s=0.0) as load:
+        for _ in range(3):
+            load.wait_for(2_000)
+            rig.broker.kill()
+            rig.broker.start()
+            rig.broker.await_ready()
+        load.wait_for(2_000)
+    done(rig, load)
+
+
+def test_a_stalled_broker_is_answered_with_503(rig: Rig, seed: int) -> None:
+    with Load(rig, seed) as load:
+        load.wait_for(300)
+        rig.broker.pause()
+        try:
+            refusal = httpx.post(f"{rig.urls[0]}/v1/events", json=click("stalled"), timeout=60)
+            assert refusal.status_code == 503
+            assert int(refusal.headers["retry-after"]) >= 1
+            time.sleep(25)
+            eventually(rig.is_personal, "lists did not go on")
+        finally:
+            rig.broker.resume()
+        load.wait_for(300)
+    done(rig, load)
+
+
+def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
+    dice = random.Random(seed)
+    with Load(rig, seed, pause_s=0.0) as load:
+        second = rig.add_worker()
+        for _ in range(8):
+            load.wait_for(1_000)
+            worker = dice.choice([rig.workers[0], second])
+            if dice.random() < 0.3:
+                worker.stop()
+            elif dice.random() < 0.5:
+                # A zombie: longer away than its session lasts.
+                worker.pause()
+                time.sleep(5)
+                worker.resume()
+                continue
+            else:
+                worker.kill()
+            time.sleep(dice.expovariate(1))
+            worker.start()
+        load.wait_for(1_000)
+    done(rig, load)
+    second.stop()
+
+
+def test_events_sent_up_to_three_times_have_one_effect(rig: Rig, seed: int) -> None:
+    with Load(rig, seed, repeats=0.5) as load:
+        load.wait_for(4_000)
+        rig.workers[0].kill()
+        rig.workers[0].start()
+        load.wait_for(2_000)
+    assert not load.errors, load.errors[:3]
+    assert rig.check(load.acknowledged)["duplicates"] > len(load.acknowledged) // 2
+
+
+def test_retention_beyond_the_snapshot_is_refused_loudly(rig: Rig, seed: int) -> None:
+    with Load(rig, seed) as load:
+        load.wait_for(500)
+    rig.check(load.acknowledged)
+    worker = rig.workers[0]
+    worker.kill()
+    with Load(rig, seed) as load:
+        load.wait_for(500)
+    admin = KafkaAdminClient(bootstrap_servers=rig.broker.bootstrap)
+    topic = rig.parts().topics.events
+    at = TopicPartition(topic, 0)
+    try:
+        admin.delete_records({at: -1})
+    finally:
+        admin.close()
+    worker.start()
+    eventually(lambda: worker.restarts > 1, "the worker went on over a hole")
+    assert "PositionLost" in worker.log.read_text("utf-8", "replace")
+    eventually(rig.is_personal, "lists did not go on")
