@@ -66,7 +66,7 @@ def test_the_oracle_notices_what_it_is_there_for(written: Any, check: Any, tmp_p
         "update records set position = position - 1 where position > 700",
     )  # fmt: skip
     # Seen by its ids, or before that by the snapshots, if they had got past the place.
-    with pytest.raises(AssertionError, match="acknowledged events are lost|cannot be had"):
+    with pytest.raises(AssertionError, match=r"acknowledged events are lost|cannot be had"):
         check(dropped, acknowledged)
     hole = broken("hole", "delete from records where position = 700")
     with pytest.raises(AssertionError, match="holes"):
