@@ -128,6 +128,13 @@ class Toys:
         ]
         return sorted((x for x in lines if x["what"] == what), key=lambda x: float(x["at"]))
 
+    def loaded(self) -> dict[str, int | None]:
+        """The partitions of the first topic that were last loaded by a process."""
+        lines = [line["next"] for line in self.log("loaded")]
+        return next(
+            (new for new in reversed(lines) if any(tp.startswith(self.topic) for tp in new)), {}
+        )
+
     def errors(self) -> str:
         return (self.folder / "stderr").read_text()
 
