@@ -5,6 +5,7 @@ import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -195,21 +196,23 @@ def test_a_reader_never_sees_half_a_snapshot(open_store: Opener) -> None:
     assert not bad
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
+    """As short as can be: what the tests print may go to a file, too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_older_ones(place: Place, request: pytest.FixtureRequest) -> None:
+def test_a_full_disk_leaves_the_older_ones(place: Place) -> None:
     if not place.on_disk:
         return
     store = place.store()
     store.write(snapshot(1))
-    request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), full_disk():
         store.write(snapshot(2))
     assert [name.position for name in store.names("model")] == [1]
     assert store.read(store.names("model")[0]).position == 1
