@@ -39,7 +39,8 @@ lint: install-dev
 # ML-100K comes through `freshet datasets`; other data files through FRESHET_TEST_DATA.
 test: install-dev lint
 	@tests/browser/install-browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/chaos
+	$(BIN)/python -m pytest tests/cluster tests/chaos
 
 quality: install
 	$(BIN)/python -m benchmarks.quality
@@ -48,7 +49,7 @@ bench: install
 	$(BIN)/python -m benchmarks.serving; served=$$?; $(BIN)/python -m benchmarks.cluster && exit $$served
 
 chaos: install-dev
-	$(BIN)/python -m pytest tests/chaos --full
+	$(BIN)/python -m pytest tests/chaos tests/cluster --full
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11 pyproject.toml --group build --extra cluster -o requirements.lock

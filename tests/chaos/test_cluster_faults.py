@@ -98,6 +98,7 @@ def test_redis_is_killed_and_emptied_and_all_is_as_before(rig: Rig, load: Load) 
     rig.require_fresh()
 
 
+@pytest.mark.full
 def test_without_a_broker_posts_are_refused_and_lists_go_on(rig: Rig, load: Load) -> None:
     with load:
         load.wait_for(200)

@@ -381,6 +381,7 @@ async def append_until(
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.full
 def test_a_killed_broker_costs_nothing(new_broker: Callable[..., Broker]) -> None:
     seed = random.randrange(1_000)
     print(f"seed {seed}")

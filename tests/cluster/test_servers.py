@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import redis
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -12,6 +13,7 @@ from deploy.local.kafka import Broker
 from deploy.local.redis import Redis
 
 
+@pytest.mark.full
 def test_a_killed_broker_comes_back_with_its_records(new_broker: Callable[..., Broker]) -> None:
     broker = new_broker()
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)

@@ -23,6 +23,7 @@ def cluster(kafka: str, redis_url: str, tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.full
 def test_a_standby_takes_over_what_it_followed(cluster: Cluster) -> None:
     profiles = cluster.start("worker", "--only", "profiles")
     owner = cluster.start("worker", "--only", "model")
