@@ -11,16 +11,13 @@ import msgspec
 from models.model import LEARNING_VERSION
 from stream.errors import InvalidEvent
 from stream.events import decode
-from stream.kafka.envelopes import partition_of, unpack
+from stream.kafka.envelopes import IMPORT, REROUTED, partition_of, unpack
 from stream.kafka.positions import position_of
 from stream.manifest import Manifest
 from stream.ports import Snapshot
 from stream.profiles import Profiles
 from stream.records import LogRecord
 from stream.source import TP, SourceRecord
-
-IMPORT_HEADER = "freshet-import"
-REROUTED_HEADER = "freshet-rerouted"
 
 
 class _Owner(msgspec.Struct):
@@ -83,7 +80,7 @@ def witness_of(record: SourceRecord) -> str:
 def log_records(record: SourceRecord) -> list[LogRecord]:
     """The events of one source record; bytes that are no envelope go on as one bad event."""
     received_at = record.timestamp_ms / 1000.0
-    imported = any(name == IMPORT_HEADER for name, _ in record.headers)
+    imported = any(name == IMPORT for name, _ in record.headers)
     try:
         bodies = unpack(record.value or b"")
     except InvalidEvent:
@@ -122,7 +119,7 @@ def route(
 
 
 def _was_rerouted(record: SourceRecord) -> bool:
-    return any(name == REROUTED_HEADER for name, _ in record.headers)
+    return any(name == REROUTED for name, _ in record.headers)
 
 
 def _owner_of(body: bytes) -> _Owner | None:

@@ -17,8 +17,6 @@ from models.model import LEARNING_VERSION
 from stream.cluster.emitter import Emitter
 from stream.cluster.freshness import RECEIVED_HEADER, Ages
 from stream.cluster.partition import (
-    IMPORT_HEADER,
-    REROUTED_HEADER,
     Partition,
     Rerouted,
     fresh,
@@ -30,6 +28,7 @@ from stream.errors import SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import encode
 from stream.examples import ExampleBatch
 from stream.kafka.dead_letters import to_record
+from stream.kafka.envelopes import IMPORT, REROUTED
 from stream.kafka.names import Topics
 from stream.kafka.positions import position_of
 from stream.manifest import Manifest
@@ -173,9 +172,9 @@ class ProfilesWorker:
         partition.moved(record)
 
     async def _reroute(self, event: Rerouted) -> None:
-        headers = [(REROUTED_HEADER, b"1")]
+        headers = [(REROUTED, b"1")]
         if event.imported:
-            headers.append((IMPORT_HEADER, b"1"))
+            headers.append((IMPORT, b"1"))
         await self._emitter.send(self._topics.events, event.partition, event.body, headers)
 
     async def _write_rows(self, partition: Partition) -> None:

@@ -15,15 +15,6 @@ from deploy.local.redis import Redis
 from tests.conftest import missing
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python 3.0 reads its schemas in a way Python 3.11 calls old.
-    config.addinivalue_line(
-        "filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning"
-    )
-    # It also leaves the sockets of refused connections to the garbage collector.
-    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
-
-
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The session's broker. Whoever kills or pauses one takes `new_broker` instead."""
