@@ -71,6 +71,7 @@ def _serve(
     )
     if playing is not None:
         live.start()
+    listening.listen()  # whoever reads the address may call at once, and waits a moment
     host, port = listening.getsockname()[:2]
     console.print(f"Freshet is at [bold]http://{host}:{port}[/bold] (Ctrl-C ends it)")
     try:
