@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.tables import Array
 from stream.examples import DeadLetter
-from stream.profiles import UserRow
+from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord, NewRecord
 
 
@@ -127,6 +127,14 @@ class DeadLetters(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Changed(NamedTuple):
+    """Users of a partition whose rows have changed, and the position that the rows are of."""
+
+    profiles: Profiles
+    position: int
+    user_ids: Collection[str]
 
 
 class UserRows(Protocol):

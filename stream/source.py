@@ -51,11 +51,12 @@ class Handler(Protocol):
         ...
 
     async def handle(self, records: list[SourceRecord]) -> None:
-        """Apply records of one partition. When it returns, its next offset has moved past them.
+        """Apply records; when it returns, the next offsets of their partitions are past them.
 
-        Offsets are consecutive and begin at the partition's next one. Only where the log has a
-        hole (the marker of a foreign transaction) do they begin above it; the source has then
-        asked the broker for the missing offsets, and there are none.
+        Records of a partition stand together; their offsets are consecutive and begin at the
+        partition's next one. Only where the log has a hole (the marker of a foreign
+        transaction) do they begin above it; the source has then asked the broker for the
+        missing offsets, and there are none.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from models.errors import ModelError
@@ -32,7 +32,7 @@ from stream.kafka.envelopes import IMPORT, REROUTED
 from stream.kafka.names import Topics
 from stream.kafka.positions import position_of
 from stream.manifest import Manifest
-from stream.ports import Snapshot, SnapshotStore
+from stream.ports import Changed, Snapshot, SnapshotStore
 from stream.profiles import Profiles
 from stream.source import TP, Source, SourceRecord
 
@@ -51,8 +51,8 @@ class RowWriter(Protocol):
         """True when the store does not know of what was written up to `position`."""
         ...
 
-    async def write(self, profiles: Profiles, position: int, user_ids: Collection[str]) -> bool:
-        """Write rows, then the mark; False when all rows must be brought anew."""
+    async def write(self, changed: Sequence[Changed]) -> list[Changed]:
+        """Write each partition's rows, then its mark; return those that need all rows anew."""
         ...
 
     async def refill(self, profiles: Profiles, position: int) -> None:
@@ -123,16 +123,20 @@ class ProfilesWorker:
                 self._rows.release(partition.profiles.partition)
 
     async def handle(self, records: list[SourceRecord]) -> None:
-        """Apply consecutive records of one partition; when it returns, all of it is safe."""
-        partition = self._owned[records[0].tp]
+        """Apply records; when it returns, all of it is safe.
+
+        Partitions share one wait for acknowledgements and one write of rows.
+        """
+        partitions = {record.tp: self._owned[record.tp] for record in records}
         async with self._busy:
             for record in records:
-                await self._apply(partition, record)
+                await self._apply(partitions[record.tp], record)
                 await asyncio.sleep(0)  # stage two, in the same process, gets its turn
             await self._emitter.settle()
-            await self._write_rows(partition)
+            await self._write_rows(partitions.values())
         self.ages.observe_all(records)
-        await self._save_if_due(partition)
+        for partition in partitions.values():
+            await self._save_if_due(partition)
 
     async def mind_the_store(self) -> None:
         """Notice a wiped store within about a second, also where nothing is happening."""
@@ -177,29 +181,31 @@ class ProfilesWorker:
             headers.append((IMPORT, b"1"))
         await self._emitter.send(self._topics.events, event.partition, event.body, headers)
 
-    async def _write_rows(self, partition: Partition) -> None:
-        """Rows, then the mark. A store that is away costs freshness, never learning."""
+    async def _write_rows(self, partitions: Iterable[Partition]) -> None:
+        """Rows, then the marks. A store that is away costs freshness, never learning."""
         if self._away:
             return
-        profiles, position = partition.profiles, position_of(partition.next or 0, 0)
+        few = [each for each in partitions if len(each.unwritten) <= _ROWS]
+        many = [each for each in partitions if len(each.unwritten) > _ROWS]
         try:
-            many = len(partition.unwritten) > _ROWS
-            if many or not await self._rows.write(profiles, position, partition.unwritten):
-                await self._rows.refill(profiles, position)
+            lost = await self._rows.write([_changed(each) for each in few])
+            for changed in [*lost, *map(_changed, many)]:
+                await self._rows.refill(changed.profiles, changed.position)
         except StoreUnavailable as error:
             self._away = True
             logger.warning("rows wait for the store: %s", error)
             return
-        partition.unwritten.clear()
+        for partition in partitions:
+            partition.unwritten.clear()
 
     async def _refill_if_lost(self, partition: Partition) -> None:
         """Write all rows anew where the store was wiped or has never seen them."""
         if self._away:
             return
-        profiles, position = partition.profiles, position_of(partition.next or 0, 0)
+        profiles, position, _ = _changed(partition)
         try:
             if partition.unwritten:
-                await self._write_rows(partition)
+                await self._write_rows([partition])
             elif await self._rows.lost(profiles.partition, position):
                 logger.warning("the store is filled with partition %d", profiles.partition)
                 await self._rows.refill(profiles, position)
@@ -224,6 +230,11 @@ class ProfilesWorker:
 
     def _load(self, tp: TP) -> Partition:
         return load_partition(tp, self._manifest, self._topics, self._snapshots)
+
+
+def _changed(partition: Partition) -> Changed:
+    position = position_of(partition.next or 0, 0)
+    return Changed(partition.profiles, position, partition.unwritten)
 
 
 def load_partition(

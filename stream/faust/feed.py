@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from stream.faust.parcels import Parcel, source_records
+from stream.faust.parcels import Parcel, Slice, lots
 from stream.source import TP, Handler
 
 #: How long a parcel may be on its way inside Faust before it counts as dropped there.
@@ -48,7 +48,8 @@ class Feed:
         self._batch = batch
         self.fail = fail
         self._calls = asyncio.Lock()
-        self._pending = 0
+        self._pending = 0  # parcels of the fetch on its way
+        self._here: list[Parcel] = []  # those of them that have arrived
         self._idle = asyncio.Event()
         self._idle.set()
         self._loading: asyncio.Task[None] | None = None
@@ -79,15 +80,24 @@ class Feed:
                 await self._handler.revoked(lost)
 
     async def take(self, parcel: Parcel) -> None:
-        """Hand over a parcel in batches, as long as its partition is owned and it is the next."""
+        """Keep a parcel; with the last of its fetch hand all of them over, lot by lot."""
+        epoch = self.epoch
+        if parcel.epoch != epoch:
+            return
+        self._here.append(parcel)
+        if len(self._here) < self._pending:
+            return
+        here, self._here = self._here, []
         with self._no_way_out("handle"):
-            for begin in range(0, len(parcel.records), self._batch):
+            for lot in lots(here, self._batch):
                 async with self._calls:
-                    if parcel.epoch != self.epoch:
+                    if epoch != self.epoch:
                         return
-                    await self._hand_over(parcel, begin)
-                await asyncio.sleep(0)  # a rebalance or a stop gets its turn between batches
-        self._done(parcel)
+                    await self._hand_over(lot)
+                await asyncio.sleep(0)  # a rebalance or a stop gets its turn between lots
+        if epoch == self.epoch:
+            self.sent(0)
+            self._idle.set()
 
     async def stop(self, patience_s: float) -> None:
         """Let the call in progress end, then the handler save; give up after `patience_s`."""
@@ -99,7 +109,7 @@ class Feed:
 
     def sent(self, parcels: int) -> None:
         """Note how many parcels are on their way through Faust."""
-        self._pending = parcels
+        self._pending, self._here = parcels, []
         if parcels:
             self._idle.clear()
 
@@ -115,20 +125,25 @@ class Feed:
                 await asyncio.wait_for(self._idle.wait(), LOST_AFTER_S)
             except TimeoutError:
                 if before == self.counts.records and not self._calls.locked():
-                    self.counts.dropped += self._pending
+                    self.counts.dropped += self._pending - len(self._here)
                     self._new_epoch()
 
-    async def _hand_over(self, parcel: Parcel, begin: int) -> None:
-        records = source_records(parcel, begin, begin + self._batch)
-        expected = self.next[parcel.tp]
-        if expected is not None and begin == 0 and expected != parcel.start:
-            self.counts.refused += len(parcel.records)
+    async def _hand_over(self, lot: list[Slice]) -> None:
+        """Hand over a lot whose every slice is its partition's next; else nothing of it."""
+        epoch, strange = self.epoch, [part for part in lot if not self._is_next(part)]
+        if strange:
+            self.counts.refused += sum(len(part.parcel.records) for part in strange)
             self._new_epoch()
             return
+        records = [record for part in lot for record in part.records()]
         await self._handler.handle(records)
         self.counts.records += len(records)
-        if parcel.epoch == self.epoch:
-            self.next[parcel.tp] = records[-1].offset + 1
+        if epoch == self.epoch:
+            self.next.update({record.tp: record.offset + 1 for record in records})
+
+    def _is_next(self, part: Slice) -> bool:
+        expected = self.next[part.parcel.tp]
+        return part.begin > 0 or expected is None or expected == part.parcel.start
 
     async def _load(self, partitions: set[TP], epoch: int) -> None:
         with self._no_way_out("assigned"):
@@ -147,13 +162,8 @@ class Feed:
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.fail(call, error)
 
-    def _done(self, parcel: Parcel) -> None:
-        if parcel.epoch == self.epoch:
-            self._pending -= 1
-            if self._pending <= 0:
-                self._idle.set()
-
     def _new_epoch(self) -> None:
         self.epoch += 1
         self._pending = 0
+        self._here = []
         self._idle.set()

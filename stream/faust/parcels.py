@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,10 +66,48 @@ def cut(tp: TP, epoch: int, start: int, records: Sequence[Fetched]) -> list[Parc
     return parcels
 
 
-def source_records(parcel: Parcel, begin: int, end: int) -> list[SourceRecord]:
-    """The parcel's records from `begin` to `end` in the port's form."""
-    tp = parcel.tp
-    return [
-        SourceRecord(tp, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-        for r in parcel.records[begin:end]
-    ]
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of a parcel that is handed over at once."""
+
+    parcel: Parcel
+    begin: int
+    end: int
+
+    def records(self) -> list[SourceRecord]:
+        """Its records in the port's form."""
+        tp = self.parcel.tp
+        return [
+            SourceRecord(tp, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
+            for r in self.parcel.records[self.begin : self.end]
+        ]
+
+
+def lots(parcels: Sequence[Parcel], batch: int) -> Iterator[list[Slice]]:
+    """Cut what a fetch brought into lots of about `batch` records, in which partitions share.
+
+    A lot holds at most one slice of a partition, so that partitions have one acknowledgement
+    and one write between them; slices of a partition follow each other.
+
+    >>> from types import SimpleNamespace as Record
+    >>> some = [Record(offset=offset) for offset in range(3)]
+    >>> fetched = [Parcel(TP("t", 0), 1, 0, some), Parcel(TP("t", 1), 1, 0, some[:1])]
+    >>> [[(s.parcel.tp.partition, s.begin, s.end) for s in lot] for lot in lots(fetched, 4)]
+    [[(0, 0, 2), (1, 0, 1)], [(0, 2, 3)]]
+    """
+    waiting: dict[TP, list[Parcel]] = {}
+    for parcel in parcels:
+        waiting.setdefault(parcel.tp, []).append(parcel)
+    begins = dict.fromkeys(waiting, 0)
+    while waiting:
+        share, lot = max(batch // len(waiting), 1), []
+        for tp in list(waiting):
+            parcel, begin = waiting[tp][0], begins[tp]
+            end = begins[tp] = min(begin + share, len(parcel.records))
+            lot.append(Slice(parcel, begin, end))
+            if end == len(parcel.records):
+                begins[tp] = 0
+                waiting[tp].pop(0)
+                if not waiting[tp]:
+                    del waiting[tp]
+        yield lot

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from stream.errors import StoreUnavailable
+from stream.ports import Changed
 from stream.profiles import Profiles
 from stream.redis.rows import Vector, encode_row, rows_of
-from stream.redis.writer import Outcome, RedisRows
+from stream.redis.writer import Outcome, RedisRows, RowBatch
 
 
 class StageStore:
@@ -32,17 +33,17 @@ class StageStore:
         """Own the partition no longer."""
         self._writer.end(partition)
 
-    async def write(self, profiles: Profiles, position: int, user_ids: Collection[str]) -> bool:
-        """Write these users' rows as they are at `position`, then the mark.
+    async def write(self, changed: Sequence[Changed]) -> list[Changed]:
+        """Write users' rows, then their partitions' marks, in one round trip.
 
-        False: Redis was emptied, and all rows must be brought. Raises StoreUnavailable.
+        Returns those whose partition Redis has lost: all its rows must be brought. Raises
+        StoreUnavailable.
         """
-        rows = [
-            (user_id, encode_row(position, profiles.row(user_id), profiles.attributes(user_id)))
-            for user_id in user_ids
+        batches = [RowBatch(p.partition, at, _encoded(p, at, users)) for p, at, users in changed]
+        outcomes = await self._writer.write_rows(batches)
+        return [
+            each for each, outcome in zip(changed, outcomes, strict=True) if outcome is Outcome.LOST
         ]
-        outcome = await self._writer.write_rows(profiles.partition, position, rows)
-        return outcome is not Outcome.LOST
 
     async def refill(self, profiles: Profiles, position: int) -> None:
         """Write all rows of a partition. Raises StoreUnavailable."""
@@ -52,3 +53,12 @@ class StageStore:
     async def write_embeddings(self, position: int, vectors: Mapping[str, Vector]) -> None:
         """Write embeddings as of `position` of the examples. Raises StoreUnavailable."""
         await self._writer.write_embeddings(position, list(vectors.items()))
+
+
+def _encoded(
+    profiles: Profiles, position: int, user_ids: Collection[str]
+) -> list[tuple[str, bytes]]:
+    return [
+        (user_id, encode_row(position, profiles.row(user_id), profiles.attributes(user_id)))
+        for user_id in user_ids
+    ]

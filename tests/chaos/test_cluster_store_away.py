@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from stream.errors import StoreUnavailable
 from stream.files.snapshots import FolderSnapshots
 from stream.kafka.names import Topics
 from stream.manifest import Manifest
+from stream.ports import Changed
 from stream.profiles import Profiles
 from stream.source import TP, SourceRecord
 
@@ -41,11 +42,13 @@ class Rows:
         self._ask()
         return self.mark < position
 
-    async def write(self, profiles: Profiles, position: int, user_ids: Collection[str]) -> bool:
-        self._ask()
-        self.held |= set(user_ids)
-        self.mark = position
-        return True
+    async def write(self, changed: Sequence[Changed]) -> list[Changed]:
+        if changed:
+            self._ask()
+        for _, position, user_ids in changed:
+            self.held |= set(user_ids)
+            self.mark = position
+        return []
 
     async def refill(self, profiles: Profiles, position: int) -> None:
         self._ask()

@@ -16,6 +16,7 @@ from config.cli.store import app
 from deploy.local.redis import Redis
 from stream.errors import StoreUnavailable
 from stream.manifest import Manifest
+from stream.ports import Changed
 from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord
 from stream.redis.check import StoreCheck
@@ -24,7 +25,7 @@ from stream.redis.published import Published, PublishedItem
 from stream.redis.reader import RedisReader
 from stream.redis.rows import encode_row, rows_of
 from stream.redis.stage_store import StageStore
-from stream.redis.writer import Outcome, RedisRows
+from stream.redis.writer import Outcome, RedisRows, RowBatch
 
 PARTITIONS = 4
 #: Far above what a request may wait, far below what redis-py's own retries take.
@@ -33,6 +34,13 @@ PATIENCE_S = 1.0
 
 def partition_of(user_id: str) -> int:
     return len(user_id) % PARTITIONS
+
+
+async def wrote(
+    writer: RedisRows, partition: int, position: int, rows: list[tuple[str, bytes]]
+) -> Outcome:
+    [outcome] = await writer.write_rows([RowBatch(partition, position, rows)])
+    return outcome
 
 
 class Store:
@@ -81,7 +89,7 @@ def test_what_is_written_is_read(redis_url: str, namespace: str) -> None:
         await store.fill()
         row = row_of("a", "b")
         raw = encode_row(2, row, {"age": 7})
-        assert await store.writer.write_rows(1, 2, [("u", raw)]) is Outcome.WRITTEN
+        assert await wrote(store.writer, 1, 2, [("u", raw)]) is Outcome.WRITTEN
         await store.writer.write_embeddings(9, [("u", np.arange(4, dtype=np.float32))])
         user = await store.reader.user("u")
         assert user.stored is not None and user.stored.row is not None
@@ -101,11 +109,11 @@ def test_an_old_or_equal_position_changes_nothing(redis_url: str, namespace: str
     async def test(store: Store) -> None:
         await store.fill()
         new, old = encode_row(20, row_of("a", "b")), encode_row(10, row_of("a"))
-        assert await store.writer.write_rows(1, 20, [("u", new)]) is Outcome.WRITTEN
+        assert await wrote(store.writer, 1, 20, [("u", new)]) is Outcome.WRITTEN
         zombie = Store(redis_url, namespace)
         assert await zombie.writer.begin(1, 5)
         for position in (10, 20):
-            assert await zombie.writer.write_rows(1, position, [("u", old)]) is Outcome.STALE
+            assert await wrote(zombie.writer, 1, position, [("u", old)]) is Outcome.STALE
         await zombie.link.close()
         assert await store.reader.mark(1) == 20
         row = await store.reader.row("u")
@@ -130,7 +138,7 @@ def test_an_emptied_redis_is_noticed_and_refilled(new_redis: Callable[..., Redis
         await store.link.client.flushall()
         assert await store.writer.lost() == [1]
         late = encode_row(4, row_of("z"))
-        assert await store.writer.write_rows(1, 4, [("u", late)]) is Outcome.LOST
+        assert await wrote(store.writer, 1, 4, [("u", late)]) is Outcome.LOST
         with pytest.raises(StoreUnavailable, match="filled"):
             await store.reader.row("u")
         assert await store.writer.refill(1, rows_of(profiles, 3), 3)
@@ -138,7 +146,7 @@ def test_an_emptied_redis_is_noticed_and_refilled(new_redis: Callable[..., Redis
         row = await store.reader.row("u")
         assert row is not None and row.counts == {"view": 3}
         assert epoch not in (None, await store.reader.epoch())
-        assert await store.writer.write_rows(1, 4, [("u", late)]) is Outcome.WRITTEN
+        assert await wrote(store.writer, 1, 4, [("u", late)]) is Outcome.WRITTEN
 
     run(new_redis().url, test)
 
@@ -193,7 +201,7 @@ def test_two_refill_at_once_and_the_newer_rows_stay(redis_url: str, namespace: s
 def test_a_killed_redis_comes_back_with_rows_and_marks(new_redis: Callable[..., Redis]) -> None:
     async def test(store: Store) -> None:
         await store.fill()
-        assert await store.writer.write_rows(1, 2, [("u", encode_row(2, row_of("a")))])
+        assert await wrote(store.writer, 1, 2, [("u", encode_row(2, row_of("a")))])
         server.kill()
         with pytest.raises(StoreUnavailable) as raised:
             await store.reader.row("u")
@@ -204,7 +212,7 @@ def test_a_killed_redis_comes_back_with_rows_and_marks(new_redis: Callable[..., 
         assert await store.writer.lost() == []
         assert await store.reader.row("u") is not None
         # The server has forgotten the scripts.
-        again = await store.writer.write_rows(1, 3, [("u", encode_row(3, row_of("a", "b")))])
+        again = await wrote(store.writer, 1, 3, [("u", encode_row(3, row_of("a", "b")))])
         assert again is Outcome.WRITTEN
 
     server = new_redis()
@@ -255,17 +263,17 @@ def test_a_full_redis_refuses_writes_whole_and_serves_reads(
     async def test(store: Store) -> None:
         await store.fill()
         row = encode_row(1, row_of("a"))
-        assert await store.writer.write_rows(1, 1, [("u", row)]) is Outcome.WRITTEN
+        assert await wrote(store.writer, 1, 1, [("u", row)]) is Outcome.WRITTEN
         await store.link.client.config_set("maxmemory", "1")
         for _ in range(2):
             with pytest.raises(StoreUnavailable) as raised:
-                await store.writer.write_rows(1, 2, [("u", encode_row(2, row_of("a", "b")))])
+                await wrote(store.writer, 1, 2, [("u", encode_row(2, row_of("a", "b")))])
             assert raised.value.kind == "memory"
         assert store.link.failures == {"memory": 2}
         user = await store.reader.user("u")
         assert user.mark == 1 and user.stored is not None and user.stored.position == 1
         await store.link.client.config_set("maxmemory", "0")
-        again = await store.writer.write_rows(1, 2, [("u", encode_row(2, row_of("a", "b")))])
+        again = await wrote(store.writer, 1, 2, [("u", encode_row(2, row_of("a", "b")))])
         assert again is Outcome.WRITTEN
 
     run(new_redis("--maxmemory-policy", "noeviction").url, test)
@@ -280,10 +288,10 @@ def test_waiting_ends_with_the_mark_or_the_time(redis_url: str, namespace: str) 
         never = asyncio.create_task(store.reader.wait(2, 1, 0.5))
         await asyncio.sleep(0.02)
         assert not any(task.done() for task in waiting)
-        await store.writer.write_rows(1, 3, [])
+        await wrote(store.writer, 1, 3, [])
         assert await waiting[0]
         assert not waiting[1].done()
-        await store.writer.write_rows(1, 5, [])
+        await wrote(store.writer, 1, 5, [])
         assert await asyncio.gather(*waiting) == [True, True, True]
         assert not await never
         assert await store.reader.wait(1, 5, 0.0)
@@ -301,9 +309,10 @@ def test_stages_write_and_refill_through_their_port(new_redis: Callable[..., Red
         await stage.write_embeddings(3, {"u": np.ones(2, np.float32)})
         await store.link.client.flushall()
         profiles.step(_views("u", ["c"], 2))
-        assert not await stage.write(profiles, 3, ["u"])
+        changed = Changed(profiles, 3, ["u"])
+        assert await stage.write([changed]) == [changed]
         await stage.refill(profiles, 3)
-        assert await stage.write(profiles, 3, ["u"])
+        assert await stage.write([changed]) == []
         user = await store.reader.user("u")
         assert user.stored is not None and user.stored.row is not None
         assert user.stored.row.counts == {"view": 3}
@@ -354,7 +363,7 @@ def test_check_finds_what_is_wrong_and_rebuild_asks_for_all_rows(
         for partition in range(PARTITIONS):
             await store.fill(partition)
         row = encode_row(5, row_of("a"))
-        await store.writer.write_rows(1, 5, [("u", row), ("w:x:y", row)])
+        await wrote(store.writer, 1, 5, [("u", row), ("w:x:y", row)])
         await store.writer.write_embeddings(5, [("u", np.ones(2, np.float32))])
         reports = await store.check.look(PARTITIONS, 100)
         assert [r.problems for r in reports] == [[]] * PARTITIONS

@@ -79,6 +79,22 @@ def test_a_parcel_comes_in_batches_and_moves_the_position() -> None:
     fed(test)
 
 
+def test_partitions_of_a_fetch_come_in_one_call_and_share_it() -> None:
+    async def test(feed: Feed, handler: Slow, _: list[str]) -> None:
+        some, others = (
+            cut(tp, feed.epoch, 5, fetched(*range(5, 5 + many))) for tp, many in ((A, 3), (B, 1))
+        )
+        feed.sent(2)
+        await feed.take(some[0])
+        assert handler.calls == ["assigned"], "the other partition is still on its way"
+        await feed.take(others[0])
+        assert handler.offsets == [5, 6, 5, 7]
+        assert handler.calls == ["assigned", "handle", "handle"]
+        assert feed.next == {A: 8, B: 6}
+
+    fed(test, batch=4)
+
+
 def test_nothing_is_owned_before_everything_is_loaded() -> None:
     async def test(feed: Feed, handler: Slow, _: list[str]) -> None:
         feed.assign({A})

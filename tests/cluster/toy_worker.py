@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -62,7 +63,10 @@ class Toy:
             self.state.pop(tp, None)
 
     async def handle(self, records: list[SourceRecord]) -> None:
-        tp = records[0].tp
+        for tp, some in itertools.groupby(records, lambda record: record.tp):
+            await self._handle(tp, list(some))
+
+    async def _handle(self, tp: TP, records: list[SourceRecord]) -> None:
         state = self.state[tp]
         for record in records:
             if state["next"] is not None and record.offset < state["next"]:

@@ -20,7 +20,7 @@ from stream.records import LogRecord
 from stream.redis.link import Link
 from stream.redis.reader import RedisReader
 from stream.redis.rows import encode_row, rows_of
-from stream.redis.writer import Outcome, RedisRows
+from stream.redis.writer import Outcome, RedisRows, RowBatch
 from tests.conftest import missing
 
 T = TypeVar("T")
@@ -53,7 +53,9 @@ class OverRedis:
         position = records[-1].offset + 1
         users = {record.json()["user_id"] for record in records}
         rows = [(user, encode_row(position, self._profiles.row(user))) for user in users]
-        assert self._run(self._writer.write_rows(0, position, rows)) is Outcome.WRITTEN
+        assert self._run(self._writer.write_rows([RowBatch(0, position, rows)])) == [
+            Outcome.WRITTEN
+        ]
 
     def close(self) -> None:
         for link in self._links:
