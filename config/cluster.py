@@ -39,6 +39,7 @@ from stream.manifest import Manifest
 from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
 from stream.redis.link import Link as RedisLink
+from stream.redis.published import Published
 from stream.redis.reader import RedisReader
 from stream.redis.stage_store import StageStore
 from stream.redis.writer import RedisRows
@@ -95,6 +96,10 @@ class Parts:
     def model(self) -> Model:
         return Model(self.settings.learning, self.manifest.seed)
 
+    def published(self) -> Published:
+        link = redis_link(self.settings.redis, self.settings.redis.worker_timeout_s)
+        return Published(link, self.settings.core.namespace)
+
     def store(self) -> StageStore:
         link = redis_link(self.settings.redis, self.settings.redis.worker_timeout_s)
         return StageStore(RedisRows(link, self.settings.core.namespace, self.partition_of()))
@@ -140,8 +145,9 @@ def member(parts: Parts, stage: Stage) -> Member:
         handler.source = _source(parts, group, topics)
         return Member("profiles", handler.source, handler, emitter, handler.mind_the_store)
     model = StandbyModelWorker(
-        parts.model(), parts.store(), parts.snapshots(), policy, partial(_follow, parts)
-    )
+        parts.model(), parts.store(), parts.snapshots(), policy, partial(_follow, parts),
+        parts.published(),
+    )  # fmt: skip
     model.source = _source(parts, parts.topics.model_group, [parts.topics.examples])
     return Member("model", model.source, model, mind=model.stand_by)
 

@@ -22,12 +22,14 @@ from models.answers import Asked
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Learned, Model
 from stream.cluster.freshness import Ages
+from stream.cluster.outage import Outage
 from stream.cluster.partition import witness_of
+from stream.cluster.publishing import ItemWriter, Publishing
 from stream.cluster.saving import SavePolicy
 from stream.cluster.touched import MOST, Touched
 from stream.errors import InvalidEvent, SequenceGap, SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import decode
-from stream.examples import ExampleBatch
+from stream.examples import Control, ExampleBatch
 from stream.model_stage import ModelStage
 from stream.ports import Snapshot, SnapshotStore
 from stream.source import TP, Source, SourceRecord
@@ -40,6 +42,8 @@ MODEL = "model"
 # the store falls behind at any load.
 _LOT: Final = 100
 _PAUSE_S: Final = 0.02
+# Between two tries while the store is away: a try may take as long as the store's time limit.
+_RETRY_S: Final = 1.0
 
 Result = TypeVar("Result")
 
@@ -68,6 +72,8 @@ class Learning:
         self.identity = ""
         self.standing_gaps = 0
         self.dropped = 0
+        #: Called with the id of an item whose catalogue record was learned.
+        self.described: Callable[[str], None] | None = None
 
     def apply(self, record: SourceRecord, watch: Any = None) -> None:
         """Apply one record of `examples`; one that cannot be is passed over and counted."""
@@ -75,6 +81,8 @@ class Learning:
             partition, pieces = decode(record.value or b"")
             for piece in pieces:
                 self.stage.apply(partition, piece, watch)
+                if self.described and isinstance(piece, Control) and piece.kind == "item":
+                    self.described(piece.body["item_id"])
         except SequenceGap as error:
             self.standing_gaps += 1
             logger.error("refused: %s", error)
@@ -132,7 +140,12 @@ class ModelWorker:
     """
 
     def __init__(
-        self, model: Model, store: EmbeddingWriter, snapshots: SnapshotStore, policy: SavePolicy
+        self,
+        model: Model,
+        store: EmbeddingWriter,
+        snapshots: SnapshotStore,
+        policy: SavePolicy,
+        items: ItemWriter | None = None,
     ) -> None:
         self.learning = Learning(model)
         self.ages = Ages()
@@ -144,8 +157,15 @@ class ModelWorker:
         self._saved_at = time.monotonic()
         self._touched = Touched()
         self._thread = ThreadPoolExecutor(1, "model")
-        self._busy = asyncio.Lock()  # the model is read between two turns, never within one
+        self._busy = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._tenure = 0  # changes when the partition is given up, and what waited with it
         self._rest: asyncio.Task[None] | None = None
+        self._outage = Outage("embeddings")
+        self._publishing = (
+            Publishing(model, items, lambda: self.learning.next, self._on_thread) if items else None
+        )
+        self._published: asyncio.Task[None] | None = None
 
     def status(self) -> dict[str, dict[str, float]]:
         """Numbers by name and partition, for metrics."""
@@ -163,28 +183,47 @@ class ModelWorker:
         if partitions:
             await self._on_thread(self.learning.restore, self._snapshots)
             self._saved = self.learning.next
+            self._publish()
         return dict.fromkeys(partitions, self.learning.next)
 
     async def revoked(self, partitions: set[TP]) -> None:
+        self._publish_no_more()
         async with self._busy:
             self._touched.clear()
+            self._tenure += 1
 
     async def handle(self, records: list[SourceRecord]) -> None:
         async with self._busy:
             await self._on_thread(self._learn, records)
             self.ages.observe_all(records)
-            await self._write(_LOT)
+            if not self._outage.lasts:
+                await self._write(_LOT)
             await self._save_if_due(records[0].tp)
         if self._touched and (self._rest is None or self._rest.done()):
             self._rest = asyncio.create_task(self._write_rest())
 
     async def stopping(self) -> None:
+        self._publish_no_more()
         if self._rest is not None:
             self._rest.cancel()
         async with self._busy:
-            await self._write(len(self._touched))
+            await self._write_all()
             if self.learning.next is not None and self.learning.next != self._saved:
                 await asyncio.to_thread(self._save, self.learning.capture())
+
+    def _publish(self) -> None:
+        """What others read is written by the owner alone, on a task beside the turns."""
+        if self._publishing is not None:
+            self._publish_no_more()
+            self._publishing.begin()
+            self.learning.described = self._publishing.note
+            self._published = asyncio.create_task(self._publishing.run())
+
+    def _publish_no_more(self) -> None:
+        self.learning.described = None
+        if self._published is not None:
+            self._published.cancel()
+            self._published = None
 
     def _learn(self, records: list[SourceRecord]) -> None:
         for record in records:
@@ -194,31 +233,48 @@ class ModelWorker:
         self._touched.note(batch)
 
     async def _write_rest(self) -> None:
+        """In quiet moments; and while the store is away, the only one who tries."""
         while self._touched:
-            await asyncio.sleep(_PAUSE_S)
-            async with self._busy:
-                await self._write(_LOT)
+            await asyncio.sleep(_RETRY_S if self._outage.lasts else _PAUSE_S)
+            await self._write(_LOT)
+
+    async def _write_all(self) -> None:
+        if not self._outage.lasts:
+            await self._write(len(self._touched))
 
     async def _write(self, count: int) -> None:
-        """Write the embeddings of users who have waited longest, more where too many wait."""
-        taken = self._touched.take(max(count, len(self._touched) - MOST))
-        vectors = await self._on_thread(self._embeddings, taken)
-        try:
-            await self._store.write_embeddings(self.learning.next or 0, vectors)
-        except StoreUnavailable as error:
-            self._touched.put_back(taken)
-            logger.warning("embeddings wait for the store: %s", error)
+        """Write the embeddings of users who have waited longest, more where too many wait.
 
-    def _embeddings(self, taken: Mapping[str, HasPast]) -> dict[str, NDArray[np.float32]]:
+        One write at a time: a later position that arrives first would shut out an earlier one.
+        """
+        async with self._writing:
+            tenure = self._tenure
+            taken = self._touched.take(max(count, len(self._touched) - MOST))
+            if not taken:
+                return
+            position, vectors = await self._on_thread(self._embeddings, taken)
+            try:
+                await self._store.write_embeddings(position, vectors)
+            except StoreUnavailable as error:
+                self._outage.met(error)
+                if tenure == self._tenure:
+                    self._touched.put_back(taken)
+            else:
+                self._outage.over()
+
+    def _embeddings(
+        self, taken: Mapping[str, HasPast]
+    ) -> tuple[int, dict[str, NDArray[np.float32]]]:
         model = self.learning.stage.model
-        return {user_id: model.embedding(newest.asked()) for user_id, newest in taken.items()}
+        vectors = {user_id: model.embedding(newest.asked()) for user_id, newest in taken.items()}
+        return self.learning.next or 0, vectors
 
     async def _save_if_due(self, tp: TP) -> None:
         moved = (self.learning.next or 0) - (self._saved or 0)
         waited = time.monotonic() - self._saved_at
         if not self._policy.is_due(moved, waited):
             return
-        await self._write(len(self._touched))
+        await self._write_all()
         snapshot = self.learning.capture()
         self._saved, self._saved_at = self.learning.next, time.monotonic()
         await asyncio.to_thread(self._save, snapshot)

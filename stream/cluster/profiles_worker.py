@@ -16,6 +16,7 @@ from models.errors import ModelError
 from models.model import LEARNING_VERSION
 from stream.cluster.emitter import Emitter
 from stream.cluster.freshness import RECEIVED_HEADER, Ages
+from stream.cluster.outage import Outage
 from stream.cluster.partition import (
     Partition,
     Rerouted,
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 # How often a worker asks whether the store still holds what it wrote.
 _LOOK_S: Final = 1.0
+_LOOK_AT_MOST_S: Final = 60.0
 # Rows that one write may bring; where an outage left more, all rows go, in batches.
 _ROWS: Final = 5_000
 
@@ -89,6 +91,7 @@ class ProfilesWorker:
         self._owned: dict[TP, Partition] = {}
         self._busy = asyncio.Lock()  # a refill must see rows of one position
         self._away = False  # the store did not answer: learning does not wait for it again
+        self._outage = Outage("rows")
         self.source: Source | None = None
         self.ages = Ages()
 
@@ -139,16 +142,29 @@ class ProfilesWorker:
             await self._save_if_due(partition)
 
     async def mind_the_store(self) -> None:
-        """Notice a wiped store within about a second, also where nothing is happening."""
+        """Notice a wiped store within about a second, also where nothing is happening.
+
+        An error nobody foresaw is logged, and the look repeated ever later: rows are made again
+        from the log, and learning must not end for them.
+        """
+        pause = _LOOK_S
         while True:
-            await asyncio.sleep(_LOOK_S)
-            if self._away:
-                # Asked without the lock: a store that stalls holds up nobody.
-                self._away = not await self._rows.answers()
-            for partition in list(self._owned.values()):
-                async with self._busy:
-                    if partition.tp in self._owned:
-                        await self._refill_if_lost(partition)
+            await asyncio.sleep(pause)
+            try:
+                await self._look()
+                pause = _LOOK_S
+            except Exception:
+                pause = min(2 * pause, _LOOK_AT_MOST_S)
+                logger.exception("looking after the store failed; again in %.0f s", pause)
+
+    async def _look(self) -> None:
+        if self._away:
+            # Asked without the lock: a store that stalls holds up nobody.
+            self._away = not await self._rows.answers()
+        for partition in list(self._owned.values()):
+            async with self._busy:
+                if partition.tp in self._owned:
+                    await self._refill_if_lost(partition)
 
     async def stopping(self) -> None:
         for partition in self._owned.values():
@@ -193,8 +209,9 @@ class ProfilesWorker:
                 await self._rows.refill(changed.profiles, changed.position)
         except StoreUnavailable as error:
             self._away = True
-            logger.warning("rows wait for the store: %s", error)
+            self._outage.met(error)
             return
+        self._outage.over()
         for partition in partitions:
             partition.unwritten.clear()
 
@@ -211,7 +228,7 @@ class ProfilesWorker:
                 await self._rows.refill(profiles, position)
         except StoreUnavailable as error:
             self._away = True
-            logger.warning("the store cannot be asked what it holds: %s", error)
+            self._outage.met(error)
 
     async def _save_if_due(self, partition: Partition) -> None:
         moved = (partition.next or 0) - (partition.saved or 0)

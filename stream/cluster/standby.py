@@ -13,6 +13,7 @@ from typing import Final
 
 from models.model import Learned, Model
 from stream.cluster.model_worker import EmbeddingWriter, Learning, ModelWorker
+from stream.cluster.publishing import ItemWriter
 from stream.cluster.replica import Replica
 from stream.cluster.saving import SavePolicy
 from stream.cluster.touched import MOST
@@ -41,8 +42,9 @@ class StandbyModelWorker(ModelWorker):
         snapshots: SnapshotStore,
         policy: SavePolicy,
         follow: Follow,
+        items: ItemWriter | None = None,
     ) -> None:
-        super().__init__(model, store, snapshots, policy)
+        super().__init__(model, store, snapshots, policy, items)
         self._follow = follow
         self._following: Replica | None = None
         self._owns = False

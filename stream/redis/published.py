@@ -1,104 +1,52 @@
-"""Item rows and the trending list, for other readers: the newest of each, about once a second."""
+"""Item rows and the trending list in Redis, for other readers."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from stream.errors import StoreUnavailable
+from stream.cluster.publishing import Lot
 from stream.redis import keys, scripts
-from stream.redis.link import Call, Link
+from stream.redis.link import Link
 
-#: Items a script writes, two keys each.
-_BATCH: Final = 500
-EVERY_S: Final = 1.0
-
-
-@dataclass(frozen=True)
-class PublishedItem:
-    """An item as others read it; `key` is what stands for it in histories."""
-
-    key: int
-    item_id: str
-    fields: dict[str, Any]
+_LOST: Final = -1
 
 
 class Published:
-    """What the model stage publishes. Ranking never reads it.
+    """`ItemWriter` over Redis: a lot is one script, and its mark is the items' mark."""
 
-    `everything` gives all items there are: asked when Redis is found to hold none.
-    """
-
-    def __init__(
-        self, link: Link, namespace: str, everything: Callable[[], Iterable[PublishedItem]]
-    ) -> None:
+    def __init__(self, link: Link, namespace: str) -> None:
         self._link = link
         self._namespace = namespace
-        self._everything = everything
-        self._items: dict[str, PublishedItem] = {}
-        self._trending: bytes | None = None
-        self._reached = 0
+        self._mark = keys.items_mark_key(namespace)
 
-    def put(self, item: PublishedItem) -> None:
-        """Note an item that is new or has changed; the last one before a flush is written."""
-        self._items[item.item_id] = item
+    async def reached(self) -> int | None:
+        """The mark; None where there is none. Raises StoreUnavailable."""
+        [held] = await self._link.get(self._mark)
+        return None if held is None else int(held)
 
-    def trending(self, position: int, items: Sequence[tuple[str, float]]) -> None:
-        """Note the list, best first, as of `position` of the examples."""
-        listed = [{"item_id": item_id, "score": score} for item_id, score in items]
-        self._trending = msgspec.json.encode({"position": position, "items": listed})
+    async def begin(self) -> None:
+        """Set a mark of 0 where there is none: if it is lost again, all of it was."""
+        await self._link.run((scripts.WRITE, [self._mark], [0, -1, 1]))
 
-    async def flush(self, position: int) -> int:
-        """Write what was noted, as of `position`; answers how many items. Nothing noted: no call.
+    async def write(self, lot: Lot, reached: int) -> bool:
+        """Write a lot; False where Redis no longer holds what was `reached`.
 
-        What a StoreUnavailable kept from being written stays noted.
+        A position that was written before, by whomever, changes nothing. Raises StoreUnavailable.
         """
-        if not self._items and self._trending is None:
-            return 0
-        mark = keys.items_mark_key(self._namespace)
-        [held] = await self._link.get(mark)
-        if held is None or int(held) < self._reached:
-            self._items = {item.item_id: item for item in self._everything()} | self._items
-        taken, trending = self._items, self._trending
-        self._items, self._trending = {}, None
-        try:
-            for call in self._calls(mark, position, list(taken.values()), trending):
-                await self._link.run(call)
-        except StoreUnavailable:
-            self._items = taken | self._items
-            self._trending = self._trending or trending
-            raise
-        self._reached = max(self._reached, position)
-        return len(taken)
-
-    def _calls(
-        self, mark: str, position: int, items: list[PublishedItem], trending: bytes | None
-    ) -> Iterable[Call]:
-        left = iter(items)
-        while batch := list(islice(left, _BATCH)):
-            named, values = [], []
-            for item in batch:
-                fields = {"item_id": item.item_id, "key": f"{item.key:016x}", **item.fields}
-                named += [
-                    keys.item_key(self._namespace, item.item_id),
-                    keys.item_id_key(self._namespace, item.key),
-                ]
-                values += [msgspec.json.encode(fields), item.item_id.encode()]
-            yield scripts.WRITE, [mark, *named], [position, -1, 0, *values]
-        named = [] if trending is None else [keys.trending_key(self._namespace)]
-        values = [] if trending is None else [trending]
-        yield scripts.WRITE, [mark, *named], [position, -1, 1, *values]
-
-    async def run(self, position: Callable[[], int], every_s: float = EVERY_S) -> None:
-        """Flush again and again until cancelled; while Redis is away, what changes is kept."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self.flush(position())
-            except StoreUnavailable:
-                continue  # counted by the link
+        named, values = [], []
+        for item in lot.items:
+            fields = {"item_id": item.item_id, "key": f"{item.key:016x}", **item.fields}
+            named += [
+                keys.item_key(self._namespace, item.item_id),
+                keys.item_id_key(self._namespace, item.key),
+            ]
+            values += [msgspec.json.encode(fields), item.item_id.encode()]
+        if lot.last:
+            listed = [{"item_id": item_id, "score": score} for item_id, score in lot.trending]
+            named.append(keys.trending_key(self._namespace))
+            values.append(msgspec.json.encode({"position": lot.position, "items": listed}))
+        arguments = [lot.position, reached, int(lot.last), *values]
+        [(outcome, _)] = await self._link.run((scripts.WRITE, [self._mark, *named], arguments))
+        return outcome != _LOST

@@ -109,3 +109,31 @@ def test_an_outage_is_met_once_and_made_good(
     asyncio.run(outage())
     assert rows.mark == 10 * 1024
     assert rows.refills == (2 if most == 3 else 1)
+
+
+def test_a_look_that_fails_is_told_and_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(profiles_worker, "_LOOK_S", 0.01)
+    rows = Rows()
+    worker = ProfilesWorker(
+        Manifest(partitions=1), Topics("default"), Emitter(), rows,  # type: ignore[arg-type]
+        FolderSnapshots(tmp_path), SavePolicy(every_s=1e9),
+    )  # fmt: skip
+
+    async def broken(partition: int, position: int) -> bool:
+        raise ZeroDivisionError
+
+    async def look() -> None:
+        await worker.assigned({AT})
+        await worker.handle([record(0)])
+        lost, rows.lost = rows.lost, broken  # type: ignore[method-assign]
+        minding = asyncio.create_task(worker.mind_the_store())
+        while "looking after the store failed" not in caplog.text:
+            await asyncio.sleep(0.01)
+        rows.lost, rows.mark, before = lost, -1, rows.refills  # type: ignore[method-assign]
+        while rows.refills == before:
+            await asyncio.sleep(0.01)
+        minding.cancel()
+
+    asyncio.run(look())

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 EVENTS, USERS, ITEMS = 600, 30, 40
 _GUARD_S = 60.0
@@ -145,6 +146,18 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     assert known["history"][0]["item_id"] == "i39"
     stranger = two.get("/v1/users/nobody/recommendations").json()
     assert (stranger["served_by"], stranger["degraded"]) == ("trending", False)
+    tag = f"{{{cluster.environment['FRESHET_CORE__NAMESPACE']}:items}}"
+    with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
+        eventually(lambda: "i39" in trending(store, tag))
+        item = json.loads(bytes(store.get(f"{tag}:i:i39") or b""))
+        assert (item["item_id"], item["title"]) == ("i39", "item 39")
+        assert store.get(f"{tag}:k:{item['key']}") == b"i39"
+
+
+def trending(store: redis.Redis, tag: str) -> list[str]:
+    """What other readers see as trending."""
+    told = store.get(f"{tag}:trending")
+    return [item["item_id"] for item in json.loads(told)["items"]] if told else []
 
 
 def test_workers_are_killed_and_every_event_is_learned_once(cluster: Cluster) -> None:

@@ -21,7 +21,6 @@ from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord
 from stream.redis.check import StoreCheck
 from stream.redis.link import Link
-from stream.redis.published import Published, PublishedItem
 from stream.redis.reader import RedisReader
 from stream.redis.rows import encode_row, rows_of
 from stream.redis.stage_store import StageStore
@@ -327,33 +326,6 @@ def _views(user_id: str, items: list[str], start: int = 0) -> list[LogRecord]:
         LogRecord(start + n, 1e9 + n, False, msgspec.json.encode(body))
         for n, body in enumerate(bodies)
     ]
-
-
-def test_items_are_published_once_a_flush_and_again_when_lost(
-    new_redis: Callable[..., Redis],
-) -> None:
-    async def test(store: Store) -> None:
-        items = [PublishedItem(n, f"i{n}", {"title": f"T{n}"}) for n in range(1_100)]
-        published = Published(store.link, "t", lambda: items)
-        assert await published.flush(0) == 0
-        published.put(items[3])
-        published.put(PublishedItem(3, "i3", {"title": "new"}))
-        published.trending(8, [("i3", 1.0), ("i1", 0.5)])
-        assert await published.flush(8) == 1_100
-        client = store.link.client
-        raw = await client.get("{t:items}:i:i3")
-        assert msgspec.json.decode(raw or b"") == {
-            "item_id": "i3", "key": "0000000000000003", "title": "new",
-        }  # fmt: skip
-        assert await client.get("{t:items}:k:0000000000000003") == b"i3"
-        assert [i["item_id"] for i in await store.reader.trending()] == ["i3", "i1"]
-        published.put(items[5])
-        assert await published.flush(9) == 1
-        await client.flushall()
-        published.put(items[5])
-        assert await published.flush(10) == 1_100
-
-    run(new_redis().url, test)
 
 
 def test_check_finds_what_is_wrong_and_rebuild_asks_for_all_rows(

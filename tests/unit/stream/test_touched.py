@@ -128,6 +128,7 @@ def test_every_embedding_is_written_in_the_end(
     failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_worker, "_LOT", 2)
+    monkeypatch.setattr(model_worker, "_RETRY_S", 0.01)
     store, found = Store(failures), batches(EVENTS)
     made = worker(store, Snapshots())
 
@@ -144,6 +145,27 @@ def test_every_embedding_is_written_in_the_end(
     for user_id, batch in last.items():
         wanted = made.learning.stage.model.embedding(asked_after(batch, 0))
         assert np.array_equal(store.vectors[user_id], wanted)
+
+
+def test_an_outage_is_told_once_and_learning_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model_worker, "_RETRY_S", 0.1)
+    store, found = Store(failures=5), batches(EVENTS)
+    made = worker(store, Snapshots())
+
+    async def job() -> None:
+        await made.assigned({TP("examples", 0)})
+        for record in records(found):
+            await made.handle([record])
+        assert store.failures, "every record waited for a store that is away"
+        while made.status()["embeddings_waiting"]["0"]:
+            await asyncio.sleep(0.01)
+
+    run(job)
+    assert len(store.vectors) == 5
+    told = [entry.getMessage() for entry in caplog.records if "embeddings" in entry.getMessage()]
+    assert len(told) == 2 and "5 tries" in told[1]
 
 
 def test_nothing_waits_when_a_snapshot_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
