@@ -51,8 +51,10 @@ class Answer:
     degraded: bool
 
 
-def _nobody(wanted: Wanted) -> Asked:
-    return nobody(wanted.k, wanted.category, wanted.exclude)
+def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
+    if row is None:
+        return nobody(wanted.k, wanted.category, wanted.exclude)
+    return Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
 
 
 class Ladder:
@@ -70,16 +72,18 @@ class Ladder:
         `reading` is None where the row could not be had: the answer is then degraded.
         """
         row = reading.row if reading else None
+        acted = row is not None and bool(row.counts)
 
         def from_past() -> Items | None:
             if reading is None:
                 raise RowsAway
-            return self._from_row(row, wanted)
+            return self._from_row(row, wanted) if acted else None
 
         def for_strangers() -> Items | None:
-            if row is not None:
+            if acted:
                 return None
-            return self._items(self._service.model.recommend(_nobody(wanted)))
+            # Of somebody who has not acted yet, attributes may be known.
+            return self._items(self._service.model.recommend(_asked(row, wanted)))
 
         def from_trend() -> Items:
             return self._trending(wanted, row)
@@ -136,8 +140,7 @@ class Ladder:
     def _from_row(self, row: UserRow | None, wanted: Wanted) -> Items | None:
         if row is None:
             return None
-        asked = Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
-        return self._items(self._service.model.recommend(asked))
+        return self._items(self._service.model.recommend(_asked(row, wanted)))
 
     def _knows(self, row: UserRow) -> bool:
         model = self._service.model
@@ -146,9 +149,7 @@ class Ladder:
     def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Items:
         """Filled up with the rest of the catalogue where little has happened yet."""
         model = self._service.model
-        asked = _nobody(wanted)
-        if row is not None:
-            asked = Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
+        asked = _asked(row, wanted)
         listed = model.trending(wanted.k, asked)
         if len(listed) < wanted.k:
             there = {place.row for place in listed}

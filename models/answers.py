@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings
 from models.compiled import inner
-from models.examples import HISTORY, Past, Types, types_of
+from models.examples import HISTORY, Past, Types, empty_past, types_of
 from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
@@ -48,12 +48,7 @@ class Listed:
 
 def nobody(k: int = 10, category: str | None = None, exclude: Sequence[str] = ()) -> Asked:
     """A request of somebody without a past."""
-    none = np.zeros(2, np.int64)
-    past = Past(
-        none, np.empty(0, np.uint64), np.empty(0), np.empty(0, np.uint8), np.empty(0),
-        none, np.empty(0, np.uint64), np.empty(0, np.uint16),
-    )  # fmt: skip
-    return Asked(past, (), k, category, exclude)
+    return Asked(empty_past(), (), k, category, exclude)
 
 
 def listed(

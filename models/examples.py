@@ -32,6 +32,17 @@ class Past(NamedTuple):
     seen_start: NDArray[np.int64]  # [rows + 1]
     seen_key: NDArray[np.uint64]
     seen_mask: NDArray[np.uint16]
+    attribute_start: NDArray[np.int64]  # [rows + 1]
+    attribute_key: NDArray[np.uint64]  # `models.attributes`, at most ATTRIBUTES a row
+
+
+def empty_past() -> Past:
+    """One row that holds nothing; the arrays are new ones."""
+    return Past(
+        np.zeros(2, np.int64), np.empty(0, np.uint64), np.empty(0), np.empty(0, np.uint8),
+        np.empty(0), np.zeros(2, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint16),
+        np.zeros(2, np.int64), np.empty(0, np.uint64),
+    )  # fmt: skip
 
 
 class Examples(NamedTuple):

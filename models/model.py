@@ -22,7 +22,7 @@ from models.settings import LearningSettings
 from models.tables import Arena, Array
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 1
+LEARNING_VERSION = 2
 
 
 @dataclass(frozen=True)

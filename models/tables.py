@@ -73,6 +73,10 @@ class Arena:
     def count(self, extent: str) -> int:
         return int(self.used[self._extents[extent]])
 
+    def set_count(self, extent: str, rows: int) -> None:
+        """Say that `rows` rows count; there must be room for them."""
+        self.used[self._extents[extent]] = rows
+
     def capacity(self, extent: str) -> int:
         return self._capacity[extent]
 

@@ -100,10 +100,11 @@ class Evaluation:
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, Any]:
         """Evaluate; events in order of time, ties in file order, the first `limit` of them."""
-        items = list(dataset.items)
+        items, users = list(dataset.items), list(dataset.users)
         events = sorted(dataset.events, key=lambda event: float(event.get("timestamp") or 0.0))
         start = time.perf_counter()
         self._feed({"type": "item", **item} for item in items)
+        self._feed({"type": "user", **user} for user in users)
         for batch in _batches(events[:limit]):
             self._feed(batch)
             if progress is not None:

@@ -16,7 +16,8 @@ from models.examples import Examples, Past
 from stream.errors import InvalidEvent
 from stream.examples import Control, ExampleBatch
 
-VERSION: Final = 1
+#: 2 added attributes. Records of 1 are read as of users nobody has described.
+VERSION: Final = 2
 
 _COLUMNS: Final = tuple(
     (name, np.dtype(dtype))
@@ -31,8 +32,11 @@ _PAST: Final = tuple(
         ("history_start", "<i8"), ("history_key", "<u8"), ("history_time", "<f8"),
         ("history_type", "u1"), ("history_value", "<f8"),
         ("seen_start", "<i8"), ("seen_key", "<u8"), ("seen_mask", "<u2"),
+        ("attribute_start", "<i8"), ("attribute_key", "<u8"),
     )
 )  # fmt: skip
+# Columns of the past in version 1.
+_PAST_OF_1: Final = 8
 _EXAMPLES: Final = "examples"
 _CONTROL: Final = "control"
 
@@ -75,8 +79,8 @@ def decode(data: bytes) -> tuple[int, list[ExampleBatch | Control]]:
         record = _decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise InvalidEvent("", f"is no record of examples: {error}") from None
-    if record.version != VERSION:
-        raise InvalidEvent("version", f"must be {VERSION}, the only one there is")
+    if not 1 <= record.version <= VERSION:
+        raise InvalidEvent("version", f"must be 1 to {VERSION}, what this build reads")
     return record.partition, [_unpacked(piece) for piece in record.pieces]
 
 
@@ -100,7 +104,10 @@ def _unpacked(piece: _Batch | _Forwarded) -> ExampleBatch | Control:
         return Control(piece.kind, piece.body, piece.position, piece.previous)
     positions = _array(piece.positions, np.dtype("<i8"))
     previous = np.concatenate([np.array([piece.previous], np.int64), positions[:-1]])
-    past = Past(*(_array(d, t) for d, (_, t) in zip(piece.past, _PAST, strict=True)))
+    told = piece.past
+    if len(told) == _PAST_OF_1:
+        told = [*told, bytes(8 * (len(positions) + 1)), b""]
+    past = Past(*(_array(d, t) for d, (_, t) in zip(told, _PAST, strict=True)))
     columns = [_array(d, t) for d, (_, t) in zip(piece.columns, _COLUMNS, strict=True)]
     return ExampleBatch(
         Examples._make([*columns, past]),

@@ -37,6 +37,7 @@ class ExampleBatch:
         past = Past(
             p.history_start[start:], p.history_key, p.history_time, p.history_type,
             p.history_value, p.seen_start[start:], p.seen_key, p.seen_mask,
+            p.attribute_start[start:], p.attribute_key,
         )  # fmt: skip
         columns = [column[start:] for column in e[:-1]]
         return ExampleBatch(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.examples import HISTORY, Examples, Past
+from models.attributes import ATTRIBUTES
+from models.examples import HISTORY, Examples, Past, empty_past
+from models.index import find
+from stream.described import Told
 from stream.pool import LENGTH, START
 from stream.profile_kernels import Out, Rows
 
@@ -16,17 +20,25 @@ def room_for(n: int, seen: int) -> Out:
         np.zeros(n + 1, np.int64), np.empty(n * HISTORY, np.uint64), np.empty(n * HISTORY),
         np.empty(n * HISTORY, np.uint8), np.empty(n * HISTORY),
         np.zeros(n + 1, np.int64), np.empty(seen, np.uint64), np.empty(seen, np.uint16),
+        np.zeros(n + 1, np.int64), np.empty(n * ATTRIBUTES, np.uint64),
     )  # fmt: skip
     examples = Examples(
         np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64),
         np.empty(n, np.uint8), np.empty(n), np.empty(n), np.empty(n, np.uint8),
         np.empty(n, np.uint16), past,
     )  # fmt: skip
-    return Out(np.empty(n, np.uint8), np.full(n, -1, np.int64), examples, np.zeros(2, np.int64))
+    return Out(np.empty(n, np.uint8), np.full(n, -1, np.int64), examples, np.zeros(3, np.int64))
 
 
-def past_of(r: Rows, row: int) -> Past:
-    """A copy of all that is kept of the user in `row`, newest first."""
+def past_of(r: Rows, row: int, told: Told, key: np.uint64) -> Past:
+    """A copy of all that is kept of the user in `row` with `key`, newest first; row -1: no event.
+
+    What was told of a user stands apart from what they did, so it is found by key.
+    """
+    keys = attributes_of(told, key)
+    past = empty_past()._replace(attribute_start=np.array([0, len(keys)]), attribute_key=keys)
+    if row < 0:
+        return past
     start, length = int(r.history[row, START]), int(r.history[row, LENGTH])
     newest = slice(start, start + length)
     first, seen = int(r.seen[row, START]), int(r.seen[row, LENGTH])
@@ -35,5 +47,13 @@ def past_of(r: Rows, row: int) -> Past:
         r.history_time[newest][::-1].copy(), r.history_type[newest][::-1].copy(),
         r.history_value[newest][::-1].astype(np.float64),
         np.array([0, seen]), r.seen_key[first : first + seen].copy(),
-        r.seen_mask[first : first + seen].copy(),
+        r.seen_mask[first : first + seen].copy(), past.attribute_start, past.attribute_key,
     )  # fmt: skip
+
+
+def attributes_of(told: Told, key: np.uint64) -> NDArray[np.uint64]:
+    """A copy of the attribute keys of a user."""
+    row = find(told.slots, told.user, key)
+    if row < 0:
+        return np.empty(0, np.uint64)
+    return told.attribute[row, : told.length[row]].copy()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.embeddings import mix
 from models.examples import CAPPED, HISTORY, SCORED, Examples
 from models.index import find, insert
+from stream.described import Told
 from stream.pool import CLASS, LENGTH, START, allocate, is_full, move, release
 from stream.recent import Recent, add
 
@@ -77,7 +78,7 @@ class Rows(NamedTuple):
 
 
 class Out(NamedTuple):
-    """Room for what a batch emits; `filled` counts history and seen entries."""
+    """Room for what a batch emits; `filled` counts history, seen and attribute entries."""
 
     status: NDArray[np.uint8]
     user_row: NDArray[np.int64]
@@ -86,7 +87,7 @@ class Out(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def step(r: Rows, recent: Recent, limits: Limits, events: Events, out: Out) -> int:
+def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, out: Out) -> int:
     """Process a batch; return the number of examples emitted."""
     emitted = 0
     for at in range(events.user_key.shape[0]):
@@ -105,6 +106,7 @@ def step(r: Rows, recent: Recent, limits: Limits, events: Events, out: Out) -> i
         user = _user(r, events.user_key[at])
         out.user_row[at] = user
         _emit(r, limits, events, at, user, out, emitted)
+        _copy_attributes(told, events.user_key[at], out, emitted)
         emitted += 1
     return emitted
 
@@ -180,6 +182,16 @@ def _copy_past(r: Rows, user: int, time: float, flags: int, out: Out, n: int) ->
             past.seen_mask[out.filled[1] + entry] = r.seen_mask[first + entry]
         out.filled[1] += length
     past.seen_start[n + 1] = out.filled[1]
+
+
+@njit(cache=True, nogil=True)
+def _copy_attributes(told: Told, user: np.uint64, out: Out, n: int) -> None:
+    past, row = out.examples.past, find(told.slots, told.user, user)
+    if row >= 0:
+        for entry in range(told.length[row]):
+            past.attribute_key[out.filled[2] + entry] = told.attribute[row, entry]
+        out.filled[2] += told.length[row]
+    past.attribute_start[n + 1] = out.filled[2]
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ from models.examples import TYPES, Examples, Past
 from models.index import build, find, fingerprint
 from models.settings import LearningSettings
 from models.tables import Arena, Array
-from stream import pool, recent
+from stream import described, pool, recent
 from stream.errors import InvalidEvent
 from stream.events import (
     CONTROL,
@@ -85,12 +85,12 @@ class Profiles:
             m.history, m.seen, float(m.lateness_s), float(m.future_s), rate,
             m.user_events_per_minute, m.pair_events_per_hour,
         )  # fmt: skip
-        self.arena = Arena("users", "histories", "seens", recent.EXTENT)
+        self.arena = Arena("users", "histories", "seens", recent.EXTENT, described.EXTENT)
         self._declare(self.arena)
         self._types = self.arena.add_blobs("types")
         self._ids = self.arena.add_blobs("users.id")
-        self._attributes: dict[str, bytes] = {}
         self._described: list[str] = []
+        self._told = described.Described(self.arena, self._seed)
         self._window = recent.Window(self.arena, m.dedup_window)
         self._make_room(1)
 
@@ -114,6 +114,7 @@ class Profiles:
         arena.add("counts", np.int64, len(COUNTS))
         arena.add("previous", np.int64, 1, fill=NOTHING)
         recent.declare(arena)
+        described.declare(arena)
 
     # Written by the owner of the partition alone, in log order.
 
@@ -167,7 +168,7 @@ class Profiles:
         if kind == "user":
             user = parse_user(record.body)
             with self._lock:
-                self._attributes[user.user_id] = msgspec.json.encode(user.attributes)
+                self._told.put(user.user_id, self.key_of(user.user_id), user.attributes)
             self._described.append(user.user_id)
         return None
 
@@ -189,7 +190,9 @@ class Profiles:
         out = room_for(n, self.manifest.seen)
         with self._lock:
             self._make_room(n)
-            emitted = step(self._rows, self._window.view(n), self._limits, events, out)
+            emitted = step(
+                self._rows, self._told.view, self._window.view(n), self._limits, events, out
+            )
             self._name_new(waiting, out)
         kept = []
         for checked, status in zip(waiting, out.status.tolist(), strict=True):
@@ -259,11 +262,12 @@ class Profiles:
         previous[1:] = positions[:-1]
         self.arena["previous"][0] = positions[-1]
         p = e.past
-        filled, seen = int(p.history_start[n]), int(p.seen_start[n])
+        filled, seen, told = (int(c[n]) for c in (p.history_start, p.seen_start, p.attribute_start))
         past = Past(
             p.history_start[: n + 1], p.history_key[:filled], p.history_time[:filled],
             p.history_type[:filled], p.history_value[:filled],
             p.seen_start[: n + 1], p.seen_key[:seen], p.seen_mask[:seen],
+            p.attribute_start[: n + 1], p.attribute_key[:told],
         )  # fmt: skip
         return ExampleBatch(
             Examples._make([*(column[:n] for column in e[:-1]), past]),
@@ -298,14 +302,17 @@ class Profiles:
         return dict(zip(COUNTS, self.arena["counts"].tolist(), strict=True))
 
     def row(self, user_id: str) -> UserRow | None:
-        """A copy of the user's row, whole and of one moment; None for somebody unknown."""
+        """A copy of the user's row, whole and of one moment; None for somebody unknown.
+
+        One of whom only attributes are known has no counts.
+        """
         key = np.uint64(self.key_of(user_id))
         with self._lock:
             r = self._rows
-            row = find(r.slots, r.key, key)
+            row = int(find(r.slots, r.key, key))
+            past = past_of(r, row, self._told.view, key)
             if row < 0:
-                return None
-            past = past_of(r, int(row))
+                return UserRow(past, [], {}, 0.0) if len(past.attribute_key) else None
             counts, last = r.counts[row].tolist(), float(r.last[row])
         names = self.types
         return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
@@ -319,8 +326,7 @@ class Profiles:
         return int(self.arena["previous"][0])
 
     def attributes(self, user_id: str) -> dict[str, Any]:
-        raw = self._attributes.get(user_id)
-        return msgspec.json.decode(raw) if raw else {}
+        return self._told.attributes(user_id)
 
     def user_ids(self, limit: int) -> list[tuple[str, int]]:
         """The most recently active users and their event counts."""
@@ -334,20 +340,20 @@ class Profiles:
     def digest(self) -> bytes:
         digest = hashlib.blake2b(self.arena.digest(), digest_size=16)
         digest.update(msgspec.json.encode(self.manifest))
-        digest.update(msgspec.json.encode(sorted(self._attributes.items())))
+        digest.update(self._told.content())
         return digest.digest()
 
     def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
         objects = {
             "manifest": msgspec.json.encode(self.manifest),
-            "attributes": msgspec.json.encode(self._attributes),
+            "attributes": self._told.dump(),
         }
         return self.arena.dump(), objects
 
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         with self._lock:
             self.arena.load(tables)
-            self._attributes = msgspec.json.decode(objects["attributes"], type=dict[str, bytes])
+            self._told.load(objects["attributes"])
             self._window.refresh()
             self._refresh()
 

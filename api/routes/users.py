@@ -62,7 +62,7 @@ class Users:
 
     async def _read(self, user_id: str) -> tuple[UserRow, str]:
         reading = await self._service.read(user_id)
-        if reading.row is None:
+        if reading.row is None or not reading.row.counts:
             raise Refused(404, "no event of such a user is known", "user_id")
         return reading.row, to_token(reading.positions)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.answers import Asked
-from models.examples import HISTORY, Past
+from models.examples import HISTORY, empty_past
 from stream.examples import ExampleBatch
 
 #: Users kept at most, some 4 KB each; beyond, the longest waiting are given up, for a reader
@@ -35,9 +35,9 @@ class _Newest:
             np.concatenate([np.array([own], column.dtype), column[kept]])[:HISTORY]
             for own, column in zip(self.own, self.older, strict=True)
         )
-        past = Past(
-            np.array([0, len(keys)], np.int64), keys, times, types, values,
-            np.zeros(2, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint16),
+        past = empty_past()._replace(  # an embedding is a function of the history alone
+            history_start=np.array([0, len(keys)], np.int64), history_key=keys,
+            history_time=times, history_type=types, history_value=values,
         )  # fmt: skip
         return Asked(past, self.types)
 

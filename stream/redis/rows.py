@@ -19,7 +19,9 @@ from models.examples import Past
 from stream.errors import StoreUnavailable
 from stream.profiles import Profiles, UserRow
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+# 2 added the keys of attributes; a row of 1 has none.
+_READ: Final = (1, 2)
 _PREFIX: Final = struct.Struct("<q")
 Vector = NDArray[np.float32]
 
@@ -38,6 +40,7 @@ class _Row(Struct, omit_defaults=True, kw_only=True):
     seen: bytes = b""
     masks: bytes = b""
     attributes: dict[str, Any] = {}
+    attribute_keys: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -46,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(_Row)
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A decoded row; `row` is None for a user who has attributes but no event yet."""
+    """A decoded row; `row` is None for a user of whom nothing can be learned."""
 
     position: int
     row: UserRow | None
@@ -67,7 +70,7 @@ def encode_row(
             # Most histories hold no value at all.
             values=b"" if np.isnan(values).all() else _raw(values, "<f4"),
             seen=_raw(past.seen_key, "<u8"), masks=_raw(past.seen_mask, "<u2"),
-            attributes=attributes or {},
+            attributes=attributes or {}, attribute_keys=_raw(past.attribute_key, "<u8"),
         )  # fmt: skip
     return _PREFIX.pack(position) + _encoder.encode(packed)
 
@@ -77,7 +80,7 @@ def decode_row(raw: bytes) -> StoredRow:
     try:
         (position,) = _PREFIX.unpack_from(raw)
         packed = _decoder.decode(memoryview(raw)[_PREFIX.size :])
-        if packed.schema != SCHEMA:
+        if packed.schema not in _READ:
             raise StoreUnavailable(
                 f"a row has schema {packed.schema}, this build reads {SCHEMA}; "
                 "`freshet store rebuild` writes all rows anew",
@@ -90,14 +93,17 @@ def decode_row(raw: bytes) -> StoredRow:
 
 def _user_row(packed: _Row) -> UserRow | None:
     counts = {n: c for n, c in zip(packed.types, packed.counts, strict=True) if c}
-    if not counts:
+    if not counts and not packed.attribute_keys:
         return None
-    history, seen = len(packed.items) // 8, len(packed.seen) // 8
+    history, seen, told = (
+        len(column) // 8 for column in (packed.items, packed.seen, packed.attribute_keys)
+    )
     past = Past(
         np.array([0, history]), _array(packed.items, "<u8", history),
         _array(packed.times, "<f8", history), _array(packed.kinds, "u1", history),
         _array(packed.values, "<f4", history) if packed.values else np.full(history, np.nan),
         np.array([0, seen]), _array(packed.seen, "<u8", seen), _array(packed.masks, "<u2", seen),
+        np.array([0, told]), _array(packed.attribute_keys, "<u8", told),
     )  # fmt: skip
     past = past._replace(history_value=past.history_value.astype(np.float64))
     return UserRow(past, packed.types, counts, packed.last_time)

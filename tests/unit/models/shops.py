@@ -92,6 +92,7 @@ class Shop:
             np.array([e.value for e in flat], np.float64),
             _starts(seen), np.array([key(item) for s in seen for item in s], np.uint64),
             np.array([mask for s in seen for mask in s.values()], np.uint16),
+            np.zeros(len(pasts) + 1, np.int64), np.empty(0, np.uint64),
         )  # fmt: skip
 
 
@@ -112,9 +113,11 @@ def part_of(examples: Examples, begin: int, end: int) -> Examples:
     p = examples.past
     h, s = p.history_start[begin : end + 1], p.seen_start[begin : end + 1]
     history, seen = slice(h[0], h[-1]), slice(s[0], s[-1])
+    a = p.attribute_start[begin : end + 1]
     past = Past(
         h - h[0], p.history_key[history], p.history_time[history], p.history_type[history],
         p.history_value[history], s - s[0], p.seen_key[seen], p.seen_mask[seen],
+        a - a[0], p.attribute_key[a[0] : a[-1]],
     )  # fmt: skip
     columns = [column[begin:end] for column in examples[:-1]]
     return Examples._make([*columns, past])

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.attributes import attribute_keys
 from models.examples import Examples
 from stream.errors import InvalidEvent
 from stream.example_bytes import decode, encode
@@ -13,6 +14,37 @@ from stream.examples import Control, ExampleBatch
 from stream.manifest import Manifest
 from stream.profiles import Profiles
 from stream.records import LogRecord
+
+#: What stage one made of `STORY`, by the version of the bytes; no version becomes unreadable.
+GOLDEN_1 = bytes.fromhex(
+    "9301039398a86578616d706c6573ffc408000000000000000091a2693191a2753191a47669657798c408e73af9d5"
+    "b50561edc40831befef1ed1ec70cc408676404f21ec8d72dc40100c408000000000000f87fc40800000040fc54d9"
+    "41c40101c402000098c41000000000000000000000000000000000c400c400c400c400c410000000000000000000"
+    "00000000000000c400c40095a7636f6e74726f6ca46974656d82a76974656d5f6964a26931a57469746c65a34f6e"
+    "65020098a86578616d706c657302c408030000000000000091a2693291a2753192a476696577a6726174696e6798"
+    "c40845460c1d9887c82dc408ba2c20646049998ac408676404f21ec8d72dc40101c4080000000000001240c40800"
+    "00c040fc54d941c40101c402000098c41000000000000000000100000000000000c408e73af9d5b50561edc40800"
+    "000040fc54d941c40100c408000000000000f87fc41000000000000000000100000000000000c408e73af9d5b505"
+    "61edc4020100"
+)
+GOLDEN_2 = bytes.fromhex(
+    "9302039398a86578616d706c6573ffc408000000000000000091a2693191a2753191a47669657798c408e73af9d5"
+    "b50561edc40831befef1ed1ec70cc408676404f21ec8d72dc40100c408000000000000f87fc40800000040fc54d9"
+    "41c40101c40200009ac41000000000000000000000000000000000c400c400c400c400c410000000000000000000"
+    "00000000000000c400c400c41000000000000000000000000000000000c40095a7636f6e74726f6ca46974656d82"
+    "a76974656d5f6964a26931a57469746c65a34f6e65020098a86578616d706c657302c408030000000000000091a2"
+    "693291a2753192a476696577a6726174696e6798c40845460c1d9887c82dc408ba2c20646049998ac408676404f2"
+    "1ec8d72dc40101c4080000000000001240c4080000c040fc54d941c40101c40200009ac410000000000000000001"
+    "00000000000000c408e73af9d5b50561edc40800000040fc54d941c40100c408000000000000f87fc41000000000"
+    "000000000100000000000000c408e73af9d5b50561edc4020100c41000000000000000000200000000000000c410"
+    "49569c34935a5e8542546e11a739ae82"
+)
+STORY: list[dict[str, object]] = [
+    {"type": "view", "user_id": "u1", "item_id": "i1", "event_id": "e1"},
+    {"type": "user", "user_id": "u1", "attributes": {"age": 37, "sex": "F"}},
+    {"type": "item", "item_id": "i1", "title": "One"},
+    {"type": "rating", "user_id": "u1", "item_id": "i2", "event_id": "e2", "value": 4.5},
+]
 
 
 def records(count: int) -> list[LogRecord]:
@@ -58,7 +90,30 @@ def test_a_restarted_stage_emits_the_same_bytes_again() -> None:
     assert [encode(0, again.step([record]).pieces) for record in log[7:]] == emitted[7:]
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"\x93\x02\x00\x90", b"\xc1", b"\x00" * 50])
+def test_a_story_is_written_byte_for_byte() -> None:
+    log = [LogRecord(n, 1.7e9 + n, False, msgspec.json.encode(b)) for n, b in enumerate(STORY)]
+    assert encode(3, Profiles(Manifest(scoring="all")).step(log).pieces) == GOLDEN_2
+
+
+def test_bytes_without_attributes_are_read_as_of_users_nobody_described() -> None:
+    (_, old), (_, new) = decode(GOLDEN_1), decode(GOLDEN_2)
+    assert [type(piece) for piece in old] == [type(piece) for piece in new]
+    for before, after in zip(old, new, strict=True):
+        if isinstance(before, ExampleBatch) and isinstance(after, ExampleBatch):
+            past = before.examples.past
+            assert past.attribute_start.tolist() == [0, 0] and len(past.attribute_key) == 0
+            for one, other in zip(past[:8], after.examples.past[:8], strict=True):
+                np.testing.assert_array_equal(one, other)
+    last = new[-1]
+    assert isinstance(last, ExampleBatch)
+    assert last.examples.past.attribute_start.tolist() == [0, 2]
+    keys = attribute_keys({"age": 37, "sex": "f"}, Manifest().seed.to_bytes(8, "little"))
+    assert last.examples.past.attribute_key.tolist() == keys
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"\x93\x03\x00\x90", b"\x93\x00\x00\x90", b"\xc1", b"\x00" * 50]
+)
 def test_bytes_of_another_making_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidEvent):
         decode(data)

@@ -369,7 +369,9 @@ def _head(batch: ExampleBatch, count: int) -> ExampleBatch:
     e = batch.examples
     columns = [column[:count] for column in e[:-1]]
     past = e.past._replace(
-        history_start=e.past.history_start[: count + 1], seen_start=e.past.seen_start[: count + 1]
+        history_start=e.past.history_start[: count + 1],
+        seen_start=e.past.seen_start[: count + 1],
+        attribute_start=e.past.attribute_start[: count + 1],
     )
     return replace(
         batch, examples=type(e)._make([*columns, past]), item_ids=batch.item_ids[:count],

@@ -387,6 +387,7 @@ def _each(batch: ExampleBatch) -> list[Any]:
             [repr(column[at].item()) for column in e[:-1]],
             [c[p.history_start[at] : p.history_start[at + 1]].tobytes() for c in p[1:5]],
             [c[p.seen_start[at] : p.seen_start[at + 1]].tobytes() for c in p[6:8]],
+            p.attribute_key[p.attribute_start[at] : p.attribute_start[at + 1]].tolist(),
         )
         for at in range(len(batch.item_ids))
     ]  # fmt: skip
