@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ClientGone, Refused, envelope
 from api.metrics import Metrics
+from stream import trace
 
 #: Key of the scope under which routes find `Seen`.
 SEEN: Final = "freshet.seen"
@@ -53,6 +54,8 @@ class Observe:
             await self._app(scope, receive, send)
             return
         seen = scope[SEEN] = Seen(secrets.token_hex(8))
+        # The task is the request's own, and so is its context.
+        trace.current.set(trace.of_request(scope["headers"]))
         started = time.perf_counter()
 
         async def send_marked(message: Message) -> None:

@@ -92,6 +92,6 @@ def received_ms(record: SourceRecord) -> int:
         if name == RECEIVED_HEADER:
             try:
                 return int(value)
-            except ValueError:
+            except (TypeError, ValueError):  # a header may hold nothing
                 break
     return record.timestamp_ms

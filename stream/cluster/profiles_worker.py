@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from models.errors import ModelError
 from models.model import LEARNING_VERSION
+from stream import trace
 from stream.cluster.emitter import Emitter
 from stream.cluster.freshness import RECEIVED_HEADER, Ages
 from stream.cluster.outage import Outage
@@ -179,20 +180,22 @@ class ProfilesWorker:
         if emitted.pieces:
             value = encode(partition.profiles.partition, emitted.pieces)
             received = [(RECEIVED_HEADER, b"%d" % record.timestamp_ms)]
+            received += trace.header(trace.of_record(record.headers))
             await self._emitter.send(self._topics.examples, 0, value, received)
+        theirs = trace.foreign(record.headers)
         for event in away:
-            await self._reroute(event)
+            await self._reroute(event, theirs)
         for letter in emitted.dead:
             value, headers = to_record(letter)
-            await self._emitter.send(self._topics.dead, None, value, headers)
+            await self._emitter.send(self._topics.dead, None, value, [*headers, *theirs])
         for piece in emitted.pieces:
             if isinstance(piece, ExampleBatch):
                 partition.unwritten.update(piece.user_ids)
         partition.unwritten.update(emitted.described)
         partition.moved(record)
 
-    async def _reroute(self, event: Rerouted) -> None:
-        headers = [(REROUTED, b"1")]
+    async def _reroute(self, event: Rerouted, theirs: trace.Headers) -> None:
+        headers = [*theirs, (REROUTED, b"1")]
         if event.imported:
             headers.append((IMPORT, b"1"))
         await self._emitter.send(self._topics.events, event.partition, event.body, headers)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from stream import trace
 from stream.append_window import AppendWindow
 from stream.errors import InvalidEvent, LogUnavailable
 from stream.kafka.envelopes import EVENT_BYTES, partition_of
@@ -121,7 +122,10 @@ class KafkaAppender:
                 raise InvalidEvent("", f"must stay below {EVENT_BYTES} bytes")
             by_lane.setdefault(lane, []).append(body)
         self._require_room(by_lane)
-        kept = {lane: self._lanes[lane].put(group, imported) for lane, group in by_lane.items()}
+        context = trace.current.get()
+        kept = {
+            lane: self._lanes[lane].put(group, imported, context) for lane, group in by_lane.items()
+        }
         if kept:
             _, late = await asyncio.wait(kept.values(), timeout=self._timeout_s)
             for future in late:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from stream import trace
 from stream.errors import LogUnavailable
 from stream.kafka.envelopes import EVENTS, IMPORT, chunks, value_of
 from stream.kafka.positions import position_of
@@ -28,6 +29,7 @@ class _Group:
     bodies: Sequence[bytes]
     imported: bool
     kept: asyncio.Future[int]
+    context: bytes | None = None
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,11 +63,13 @@ class Lane:
         """Seconds that the turn on its way has been without an acknowledgement."""
         return 0.0 if self._sent_at is None else time.monotonic() - self._sent_at
 
-    def put(self, bodies: Sequence[bytes], imported: bool) -> asyncio.Future[int]:
+    def put(
+        self, bodies: Sequence[bytes], imported: bool, context: bytes | None = None
+    ) -> asyncio.Future[int]:
         """Queue bodies; cancelling the future takes them back if they are still here."""
         kept: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         kept.add_done_callback(_noticed)
-        group = _Group(bodies, imported, kept)
+        group = _Group(bodies, imported, kept, context)
         if not self._waiting:
             self._first_at = time.monotonic()
         self._waiting.append(group)
@@ -140,10 +144,12 @@ def _packed(turn: list[_Group], envelope: int) -> tuple[list[Record], list[tuple
             run.append(turn[at])
             at += 1
         headers = [(IMPORT, b"1")] if imported else []
+        contexts = [group.context for group in run for _ in group.bodies]
         places: list[tuple[int, int]] = []
         for lot in chunks([body for group in run for body in group.bodies], envelope):
+            context = trace.first(contexts[len(places) : len(places) + len(lot)])
             places += [(len(records), index) for index in range(len(lot))]
-            records.append((value_of(lot), headers))
+            records.append((value_of(lot), [*headers, *trace.header(context)]))
         last = -1
         for group in run:
             last += len(group.bodies)

@@ -19,7 +19,13 @@ import httpx
 import pytest
 import redis
 
+from config.cluster import Parts
+from config.load import load
+from stream.cluster.offline import TopicReader
+from stream.source import TP
+
 EVENTS, USERS, ITEMS = 600, 30, 40
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _GUARD_S = 60.0
 
 
@@ -137,7 +143,8 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     for start in range(0, EVENTS, 100):
         position = send(one, events(start, start + 100))
     click = {"type": "like", "user_id": "u1", "item_id": "i39", "event_id": "click"}
-    position = one.post("/v1/events", json=click).json()["position"]
+    traced = {"traceparent": TRACE}
+    position = one.post("/v1/events", json=click, headers=traced).json()["position"]
     query = {"after": position, "wait_ms": 5000, "k": 100}
     answer = two.get("/v1/users/u1/recommendations", params=query).json()
     assert (answer["served_by"], answer["degraded"]) == ("personal", False)
@@ -146,12 +153,34 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     assert known["history"][0]["item_id"] == "i39"
     stranger = two.get("/v1/users/nobody/recommendations").json()
     assert (stranger["served_by"], stranger["degraded"]) == ("trending", False)
+    assert traces(cluster) == {"events": [TRACE], "examples": [TRACE]}
     tag = f"{{{cluster.environment['FRESHET_CORE__NAMESPACE']}:items}}"
     with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
         eventually(lambda: "i39" in trending(store, tag))
         item = json.loads(bytes(store.get(f"{tag}:i:i39") or b""))
         assert (item["item_id"], item["title"]) == ("i39", "item 39")
         assert store.get(f"{tag}:k:{item['key']}") == b"i39"
+
+
+def traces(cluster: Cluster) -> dict[str, list[str]]:
+    """The trace contexts on the records of a namespace."""
+    parts = Parts(load({}, environ=cluster.environment))
+    reader = TopicReader(parts.kafka)
+    events = [TP(parts.topics.events, number) for number in range(3)]
+    places = {"events": events, "examples": [TP(parts.topics.examples, 0)]}
+    try:
+        return {
+            name: [
+                value.decode()
+                for tp in tps
+                for record in reader.read(tp, None)
+                for header, value in record.headers
+                if header == "traceparent"
+            ]
+            for name, tps in places.items()
+        }
+    finally:
+        reader.close()
 
 
 def trending(store: redis.Redis, tag: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import confluent_kafka
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from deploy.local.kafka import jars
 from stream.kafka.dead_letters import KafkaDeadLetters
@@ -22,6 +23,8 @@ from tests.cluster.test_cluster import Cluster, eventually, running
 
 PARTITIONS = 3
 USERS = 12
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+HEADERS = [("till", b"4"), ("nothing", None), ("traceparent", TRACE), ("freshet-mine", b"1")]
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def by_librdkafka(cluster: Cluster, topic: str, *records: tuple[int, bytes | str
     producer = confluent_kafka.Producer({"bootstrap.servers": cluster.bootstrap})
     for partition, value in records:
         key = None if partition >= 0 else json.loads(value)["user_id"]
-        producer.produce(topic, value, key=key, partition=partition)
+        producer.produce(topic, value, key=key, partition=partition, headers=list(HEADERS))
     assert producer.flush(60) == 0
 
 
@@ -68,6 +71,30 @@ def test_what_strays_is_sent_on_once_and_learned_once(cluster: Cluster) -> None:
     whole = {"applied": 60 + 60 + USERS, "duplicates": 10, "dead_letters": 0, "unlearned": 0}
     eventually(lambda: whole.items() <= cluster.state().items())
     assert cluster.state()["users"] == USERS
+    rerouted = [
+        headers for headers in headers_of(cluster, topic) if ("freshet-rerouted", b"1") in headers
+    ]
+    assert len(rerouted) > strays
+    # What librdkafka sent keeps what it had; nobody else names what is ours.
+    assert all(headers[:-1] in (HEADERS[:-1], []) for headers in rerouted)
+    assert sum(headers[:-1] != [] for headers in rerouted) > strays
+
+
+def headers_of(cluster: Cluster, topic: str) -> list[list[tuple[str, bytes | None]]]:
+    """Headers of every record of a topic."""
+    consumer = KafkaConsumer(group_id=None, bootstrap_servers=cluster.bootstrap)
+    try:
+        places = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+        consumer.assign(places)
+        consumer.seek_to_beginning()
+        left = sum(consumer.end_offsets(places).values())
+        found: list[list[tuple[str, bytes | None]]] = []
+        while len(found) < left:
+            for records in consumer.poll(1_000).values():
+                found += [list(record.headers) for record in records]
+        return found
+    finally:
+        consumer.close()
 
 
 def test_what_cannot_be_learned_is_kept_with_its_reason(cluster: Cluster) -> None:
@@ -96,5 +123,8 @@ def test_what_cannot_be_learned_is_kept_with_its_reason(cluster: Cluster) -> Non
         assert one.letter.partition == 1 and one.letter.reason
         assert said in f"{one.letter.reason} {one.letter.error}"
     assert found[-1].letter.body == b'{"type":"view","item_id":"i1"}'
+    assert all(headers[-3:] == HEADERS[:-1] for headers in headers_of(cluster, names.dead))
+    examples = headers_of(cluster, names.examples)
+    assert [("traceparent", TRACE)] in [headers[1:] for headers in examples]
     state = cluster.state()
     assert (state["applied"], state["dead_letters"]) == (2, len(found))

@@ -1,0 +1,85 @@
+"""W3C trace context: which trace a request belongs to, carried to the records it becomes.
+
+https://www.w3.org/TR/trace-context/. Freshet opens no spans; it passes the context on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from typing import Final
+
+#: Name of the header, of HTTP and of Kafka records.
+TRACEPARENT: Final = "traceparent"
+
+#: The context of the request being answered; None where it has none.
+current: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
+
+Headers = Sequence[tuple[str, bytes]]
+
+_NAME: Final = TRACEPARENT.encode()
+_FIELDS: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+# Of foreign headers a record is sent on with; beyond, they would outweigh what they accompany,
+# once for every event of an envelope.
+_MOST_BYTES: Final = 8_192
+_OURS: Final = "freshet-"
+
+
+def valid(value: bytes | None) -> bytes | None:
+    """The context, None where the value is none.
+
+    >>> valid(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    b'00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    >>> valid(b"00-00000000000000000000000000000000-b7ad6b7169203331-01"), valid(b"x"), valid(None)
+    (None, None, None)
+    """
+    found = _FIELDS.fullmatch(value or b"")
+    if found is None:
+        return None
+    version, trace, parent, flags, more = found.groups()
+    if version == b"ff" or not trace.strip(b"0") or not parent.strip(b"0"):
+        return None
+    if more and version == b"00":
+        return None
+    return b"-".join((b"00", trace, parent, flags))  # what a later version adds is not ours
+
+
+def of_record(headers: Headers) -> bytes | None:
+    """The context of a record: that of its one `traceparent` header, if valid."""
+    return _one([value for name, value in headers if name == TRACEPARENT])
+
+
+def of_request(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The context of a request, whose headers' names are in lower case, as ASGI has them."""
+    return _one([value for name, value in headers if name == _NAME])
+
+
+def _one(values: list[bytes]) -> bytes | None:
+    return valid(values[0]) if len(values) == 1 else None
+
+
+def header(context: bytes | None) -> list[tuple[str, bytes]]:
+    """The headers that carry a context: one, or none."""
+    return [] if context is None else [(TRACEPARENT, context)]
+
+
+def first(contexts: Iterable[bytes | None]) -> bytes | None:
+    """The first context there is: an envelope carries one, of whatever many requests."""
+    return next((context for context in contexts if context is not None), None)
+
+
+def foreign(headers: Headers) -> list[tuple[str, bytes]]:
+    """What a record keeps of its headers when it is sent on: all but ours, in order, bounded.
+
+    >>> foreign([("source", b"till 4"), ("freshet-import", b"1"), ("blob", b"x" * 9_000)])
+    [('source', b'till 4')]
+    """
+    kept, size = [], 0
+    for name, value in headers:
+        size += len(name.encode()) + len(value or b"")
+        if size > _MOST_BYTES:
+            break
+        if not name.startswith(_OURS):
+            kept.append((name, value))
+    return kept
