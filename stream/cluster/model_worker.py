@@ -184,6 +184,7 @@ class ModelWorker:
             await self._on_thread(self.learning.restore, self._snapshots)
             self._saved = self.learning.next
             self._publish()
+            self._write_rest_soon()  # a standby that followed knows who waits; no record may come
         return dict.fromkeys(partitions, self.learning.next)
 
     async def revoked(self, partitions: set[TP]) -> None:
@@ -199,8 +200,7 @@ class ModelWorker:
             if not self._outage.lasts:
                 await self._write(_LOT)
             await self._save_if_due(records[0].tp)
-        if self._touched and (self._rest is None or self._rest.done()):
-            self._rest = asyncio.create_task(self._write_rest())
+        self._write_rest_soon()
 
     async def stopping(self) -> None:
         self._publish_no_more()
@@ -231,6 +231,10 @@ class ModelWorker:
 
     def _note(self, batch: ExampleBatch, learned: Learned) -> None:
         self._touched.note(batch)
+
+    def _write_rest_soon(self) -> None:
+        if self._touched and (self._rest is None or self._rest.done()):
+            self._rest = asyncio.create_task(self._write_rest())
 
     async def _write_rest(self) -> None:
         """In quiet moments; and while the store is away, the only one who tries."""

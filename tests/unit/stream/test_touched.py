@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,14 +13,16 @@ import pytest
 
 from models.model import Model
 from models.settings import LearningSettings
-from stream.cluster import model_worker, touched
-from stream.cluster.model_worker import ModelWorker
+from stream.cluster import model_worker, standby, touched
+from stream.cluster.model_worker import Learning, ModelWorker
 from stream.cluster.saving import SavePolicy
+from stream.cluster.standby import StandbyModelWorker
 from stream.cluster.touched import Touched, asked_after
 from stream.errors import StoreUnavailable
 from stream.example_bytes import encode
 from stream.examples import ExampleBatch
 from stream.manifest import Manifest
+from stream.model_stage import Watcher
 from stream.ports import Snapshot
 from stream.profiles import Profiles
 from stream.records import LogRecord
@@ -145,6 +148,35 @@ def test_every_embedding_is_written_in_the_end(
     for user_id, batch in last.items():
         wanted = made.learning.stage.model.embedding(asked_after(batch, 0))
         assert np.array_equal(store.vectors[user_id], wanted)
+
+
+def test_a_standby_that_takes_over_writes_what_waited_though_no_record_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standby, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(standby, "_LOOK_S", 0.01)
+    store, found = Store(), batches(EVENTS)
+
+    def follow(learning: Learning, watch: Watcher) -> Any:
+        for record in records(found):
+            learning.apply(record, watch)
+        return SimpleNamespace(start=lambda: None, stop=lambda: None, alive=False, caught_up=True)
+
+    snapshots: Any = Snapshots()
+    model, policy = Model(LearningSettings(), SEED), SavePolicy(10**6, 1e6)
+    made = StandbyModelWorker(model, store, snapshots, policy, follow)
+
+    async def job() -> None:
+        standing_by = asyncio.create_task(made.stand_by())
+        while not made.status()["embeddings_waiting"]["0"]:
+            await asyncio.sleep(0.01)
+        standing_by.cancel()
+        await made.assigned({TP("examples", 0)})
+        while len(store.vectors) < 5:
+            await asyncio.sleep(0.01)
+
+    run(job)
+    assert sorted(store.vectors) == sorted({batch.user_ids[0] for batch in found})
 
 
 def test_an_outage_is_told_once_and_learning_does_not_wait_for_it(
