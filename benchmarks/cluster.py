@@ -10,7 +10,14 @@ import statistics
 import sys
 from collections.abc import Callable
 
-from benchmarks import cluster_latency, cluster_moves, cluster_snapshot, cluster_worker, producer
+from benchmarks import (
+    cluster_latency,
+    cluster_moves,
+    cluster_rows,
+    cluster_snapshot,
+    cluster_worker,
+    producer,
+)
 from benchmarks.record import Figure, record
 from benchmarks.rig import PARTITIONS, Rig, rig
 from deploy.local.processes import ServerMissing
@@ -29,7 +36,7 @@ def main() -> int:
         with rig() as made:
             figures = [
                 *producing(made), *working(made), *appending(made), *latency(made), *moves(made),
-                *snapshots(),
+                *snapshots(), *rows(made),
             ]  # fmt: skip
     except ServerMissing as error:
         print(f"the cluster's part is left out: {error}")
@@ -114,6 +121,16 @@ def snapshots() -> list[Figure]:
     return [
         Figure(f"{name}: copied, on the hot path", held, None, "s", "lower"),
         Figure(f"{name}: copied and written", held + written, 2, "s", "lower"),
+    ]
+
+
+def rows(made: Rig) -> list[Figure]:
+    """Once: what Redis allocates is the same every time."""
+    found = cluster_rows.measure(made.redis.url)
+    bare, history = "row of 1,000,000 users, no history", "row of 100,000 users, 100 items"
+    return [
+        Figure(bare, found["bare"], 1_024, "bytes", "lower"),
+        Figure(history, found["history"], None, "bytes", "lower"),
     ]
 
 

@@ -17,7 +17,7 @@ from stream.manifest import Manifest
 from stream.records import LogRecord
 from stream.source import TP
 
-USERS, ITEMS, EACH, LOT = 100_000, 10_000, 1, 1_000
+USERS, ITEMS, EACH, LOT = 100_000, 10_000, 10, 1_000
 
 
 def measure(runs: int) -> tuple[float, float]:
