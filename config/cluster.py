@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import structs
 
-from config.errors import ConfigError
 from config.redis_link import redis_link
 from config.settings import Settings
+from config.snapshots import stored_snapshots
 from models.model import Model
 from stream.cluster.emitter import Emitter
 from stream.cluster.model_worker import Learning
@@ -25,11 +24,8 @@ from stream.cluster.same_log import CheckedSnapshots, place_of
 from stream.cluster.saving import SavePolicy
 from stream.cluster.service import ClusterService
 from stream.cluster.standby import StandbyModelWorker
-from stream.errors import StreamError
 from stream.faust.app import Timeouts
 from stream.faust.source import FaustSource
-from stream.files.remote_snapshots import RemoteSnapshots
-from stream.files.snapshots import FolderSnapshots
 from stream.kafka.appender import KafkaAppender
 from stream.kafka.envelopes import partition_of
 from stream.kafka.names import Topics
@@ -50,19 +46,20 @@ Stage = Literal["profiles", "model"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What every process of a namespace has in common."""
+    """What every process of a namespace has in common; `agreed` tells whose log it learns from."""
 
     settings: Settings
+    agreed: InitVar[Topics | None] = None
     manifest: Manifest = field(init=False)
     topics: Topics = field(init=False)
     kafka: KafkaLink = field(init=False)
     peek: Peek = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, agreed: Topics | None) -> None:
         s = self.settings
         partitions = s.kafka.partitions
         object.__setattr__(self, "manifest", structs.replace(s.manifest, partitions=partitions))
-        object.__setattr__(self, "topics", Topics(s.core.namespace))
+        object.__setattr__(self, "topics", agreed or Topics(s.core.namespace))
         object.__setattr__(self, "kafka", KafkaLink(s.kafka.bootstrap, s.kafka.security))
         object.__setattr__(self, "peek", Peek(self.kafka))
 
@@ -80,18 +77,7 @@ class Parts:
         return CheckedSnapshots(self.stored_snapshots(read_only), self.peek, place)
 
     def stored_snapshots(self, read_only: bool = False) -> SnapshotStore:
-        place = f"{self.settings.worker.snapshots.rstrip('/')}/{self.settings.core.namespace}"
-        try:
-            if "://" in place:
-                return RemoteSnapshots(place, read_only)
-            return FolderSnapshots(Path(place), read_only, shared=True)
-        except (ValueError, ImportError) as error:
-            raise ConfigError(f"worker.snapshots: {place} cannot be opened ({error})") from None
-        except OSError as error:
-            raise StreamError(
-                f"worker.snapshots: {place} cannot be written ({error.strerror or error}); "
-                "choose a folder or an URL that all workers may write and API processes read"
-            ) from None
+        return stored_snapshots(self.settings, self.settings.core.namespace, read_only)
 
     def model(self) -> Model:
         return Model(self.settings.learning, self.manifest.seed)

@@ -21,8 +21,10 @@ def link_of(settings: Settings) -> Link:
 
 
 def topics_of(settings: Settings) -> Topics:
-    """The namespace's topics."""
-    return Topics(settings.core.namespace)
+    """The namespace's topics; events go to the log it learns from. Raises BrokerUnreachable."""
+    from config.namespaces import names_of
+
+    return names_of(settings)
 
 
 def log_of(settings: Settings) -> KafkaLog:

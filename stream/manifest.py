@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct, structs
 
 from stream.errors import ManifestMismatch
@@ -38,3 +39,14 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ]
         if differing:
             raise ManifestMismatch(differing)
+
+
+def manifest_in(body: bytes | None) -> dict[str, Any] | None:
+    """The manifest's record as it was written; None where the bytes are no such record."""
+    try:
+        found = msgspec.json.decode(body or b"")
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(found, dict) or found.get("type") != "manifest":
+        return None
+    return found if isinstance(found.get("manifest"), dict) else None

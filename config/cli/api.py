@@ -32,9 +32,9 @@ def api(
     from config.agreement import require_agreement
     from config.cluster import Parts, api_process
 
-    require_agreement(settings)
+    names = require_agreement(settings)
     with bind(settings) as listening:
-        process = api_process(Parts(settings))
+        process = api_process(Parts(settings, names))
         address = ":".join(str(part) for part in listening.getsockname()[:2])
         console.print(f"Freshet's API is at [bold]http://{address}[/bold] (Ctrl-C ends it)")
         listen(process.service, settings, "none", listening, process.lifespan)

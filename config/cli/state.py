@@ -79,9 +79,10 @@ def rebuild(
 def _of_cluster(settings: Settings, from_snapshots: bool) -> dict[str, Any]:
     """Read the topics to their ends with both stages; nothing is written anywhere."""
     from config.cluster import Parts, offline
+    from config.namespaces import names_of
     from stream.cluster.offline import TopicReader
 
-    parts = Parts(settings)
+    parts = Parts(settings, names_of(settings))
     whole, reader = offline(parts), TopicReader(parts.kafka)
     try:
         with progress_bar("reading the topics", None) as advance:

@@ -30,6 +30,7 @@ from stream.cluster.touched import MOST, Touched
 from stream.errors import InvalidEvent, SequenceGap, SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import decode
 from stream.examples import Control, ExampleBatch
+from stream.manifest import manifest_in
 from stream.model_stage import ModelStage
 from stream.ports import Snapshot, SnapshotStore
 from stream.source import TP, Source, SourceRecord
@@ -70,6 +71,7 @@ class Learning:
         self.next: int | None = None
         self.witness = ""
         self.identity = ""
+        self.manifest = b""  # the first record, where the examples begin with one
         self.standing_gaps = 0
         self.dropped = 0
         #: Called with the id of an item whose catalogue record was learned.
@@ -78,11 +80,7 @@ class Learning:
     def apply(self, record: SourceRecord, watch: Any = None) -> None:
         """Apply one record of `examples`; one that cannot be is passed over and counted."""
         try:
-            partition, pieces = decode(record.value or b"")
-            for piece in pieces:
-                self.stage.apply(partition, piece, watch)
-                if self.described and isinstance(piece, Control) and piece.kind == "item":
-                    self.described(piece.body["item_id"])
+            self._learn(record, watch)
         except SequenceGap as error:
             self.standing_gaps += 1
             logger.error("refused: %s", error)
@@ -94,10 +92,20 @@ class Learning:
         if record.offset == 0:
             self.identity = self.witness
 
+    def _learn(self, record: SourceRecord, watch: Any) -> None:
+        if record.offset == 0 and manifest_in(record.value) is not None:
+            self.manifest = record.value or b""
+            return
+        partition, pieces = decode(record.value or b"")
+        for piece in pieces:
+            self.stage.apply(partition, piece, watch)
+            if self.described and isinstance(piece, Control) and piece.kind == "item":
+                self.described(piece.body["item_id"])
+
     def capture(self) -> Snapshot:
         tables, objects = self.stage.model.dump()
         marks = {str(partition): mark for partition, mark in self.stage.marks.items()}
-        objects = {**objects, "marks": msgspec.json.encode(marks)}
+        objects = {**objects, "marks": msgspec.json.encode(marks), "manifest": self.manifest}
         return Snapshot(
             MODEL, self.next or 0, self.identity, self.witness, LEARNING_VERSION, tables, objects
         )
@@ -120,6 +128,7 @@ class Learning:
                 continue
             self.stage.marks = {int(partition): mark for partition, mark in marks.items()}
             self.next = snapshot.position
+            self.manifest = bytes(snapshot.objects.get("manifest", b""))
             self.identity, self.witness = snapshot.identity, snapshot.witness
             return
 

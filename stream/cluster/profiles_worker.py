@@ -28,7 +28,7 @@ from stream.cluster.partition import (
 from stream.cluster.saving import SavePolicy
 from stream.errors import SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import encode
-from stream.examples import ExampleBatch
+from stream.examples import DeadLetter, ExampleBatch
 from stream.kafka.dead_letters import to_record
 from stream.kafka.envelopes import IMPORT, REROUTED
 from stream.kafka.names import Topics
@@ -182,17 +182,22 @@ class ProfilesWorker:
             received = [(RECEIVED_HEADER, b"%d" % record.timestamp_ms)]
             received += trace.header(trace.of_record(record.headers))
             await self._emitter.send(self._topics.examples, 0, value, received)
-        theirs = trace.foreign(record.headers)
-        for event in away:
-            await self._reroute(event, theirs)
-        for letter in emitted.dead:
-            value, headers = to_record(letter)
-            await self._emitter.send(self._topics.dead, None, value, [*headers, *theirs])
+        if self._topics.owns_log:  # else whoever owns it does both
+            await self._send_on(away, emitted.dead, trace.foreign(record.headers))
         for piece in emitted.pieces:
             if isinstance(piece, ExampleBatch):
                 partition.unwritten.update(piece.user_ids)
         partition.unwritten.update(emitted.described)
         partition.moved(record)
+
+    async def _send_on(
+        self, away: list[Rerouted], dead: list[DeadLetter], theirs: trace.Headers
+    ) -> None:
+        for event in away:
+            await self._reroute(event, theirs)
+        for letter in dead:
+            value, headers = to_record(letter)
+            await self._emitter.send(self._topics.dead, None, value, [*headers, *theirs])
 
     async def _reroute(self, event: Rerouted, theirs: trace.Headers) -> None:
         headers = [*theirs, (REROUTED, b"1")]

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from models.settings import LearningSettings
 from stream.kafka.errors import BrokerUnreachable, TopicsDiffer
 from stream.kafka.security import Link
-from stream.manifest import Manifest
+from stream.manifest import Manifest, manifest_in
 from stream.setting import setting_record
 
 # Longest wait for records that are known to be there.
@@ -25,11 +25,11 @@ _WRITE_S: Final = 10.0
 Heads = dict[TopicPartition, bytes | None]
 
 
-def record(namespace: str, manifest: Manifest, log: int) -> bytes:
+def record(namespace: str, manifest: Manifest, log: int, **more: str) -> bytes:
     """The manifest's record; `log` tells this log from any other of the same name."""
     body = {
         "type": "manifest", "namespace": namespace,
-        "manifest": msgspec.to_builtins(manifest), "log": log,
+        "manifest": msgspec.to_builtins(manifest), "log": log, **more,
     }  # fmt: skip
     return msgspec.json.encode(body)
 
@@ -86,7 +86,7 @@ def faults_of(
             if not may_be_empty:
                 yield f"{place} has no manifest; run `freshet topics create`"
             continue
-        found = _decoded(body)
+        found = manifest_in(body)
         if found is None:
             yield (
                 f"{place} begins with a record that is no manifest: somebody produced before "
@@ -118,16 +118,6 @@ def _differences(
                 f"{place} was begun with {setting} = {stored.get(key)}, not {wanted.get(key)}, "
                 "which cannot change in a running namespace; set it back, or fill a new namespace"
             )
-
-
-def _decoded(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return None
-    if not isinstance(found, dict) or found.get("type") != "manifest":
-        return None
-    return found if isinstance(found.get("manifest"), dict) else None
 
 
 def _log(body: bytes) -> int:

@@ -19,7 +19,7 @@ from msgspec import structs
 from models.settings import LearningSettings
 from stream.kafka import manifests
 from stream.kafka.errors import BrokerUnreachable, TopicsDiffer
-from stream.kafka.layout import Found, Layout, faults_of
+from stream.kafka.layout import Found, Layout, Planned, faults_of
 from stream.kafka.names import Topics
 from stream.kafka.security import Link
 from stream.manifest import Manifest
@@ -87,14 +87,7 @@ def create(
             raise TopicsDiffer(faults)
         missing = [topic for topic in planned if topic.name not in found]
         for topic in missing:
-            _create(
-                client,
-                NewTopic(
-                    topic.name, topic.partitions, layout.replication,
-                    topic_configs=dict(topic.config),
-                ),
-            )  # fmt: skip
-        client.wait_for_topics(list(names.all))
+            add(client, topic, layout.replication)
     fixed = _of(manifest, layout.partitions)
     manifests.agree(link, _begun(names, layout), names.namespace, fixed)
     manifests.begin_settings(link, TopicPartition(names.control, 0), settings)
@@ -134,18 +127,21 @@ def find(client: KafkaAdminClient, names: Topics) -> dict[str, Found]:
     }
 
 
-def _create(client: KafkaAdminClient, topic: NewTopic) -> None:
+def add(client: KafkaAdminClient, topic: Planned, replication: int) -> None:
+    """Create a topic and wait until it is there. Raises TopicsDiffer for too many copies."""
+    new = NewTopic(topic.name, topic.partitions, replication, topic_configs=dict(topic.config))
     try:
-        client.create_topics([topic])
+        client.create_topics([new])
     except TopicAlreadyExistsError:
-        return  # another `create` was quicker; its topic is checked like any
+        pass  # another `create` was quicker; its topic is checked like any
     except InvalidReplicationFactorError:
         raise TopicsDiffer(
             [
-                f"{topic.name} cannot have {topic.replication_factor} copies, there are fewer "
-                "brokers; set kafka.replication to their number, or less"
+                f"{topic.name} cannot have {replication} copies, there are fewer brokers; set "
+                "kafka.replication to their number, or less"
             ]
         ) from None
+    client.wait_for_topics([topic.name])
 
 
 def _begun(names: Topics, layout: Layout) -> list[TopicPartition]:
