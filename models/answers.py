@@ -18,6 +18,7 @@ from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
 from models.state import Scratch, State
+from models.vectors import dot
 
 #: History items named as the cause of a recommendation, at most.
 CAUSES: Final = 2
@@ -80,15 +81,19 @@ def readable(s: State, blocked: NDArray[np.uint8]) -> int:
 
 
 @njit(cache=True, nogil=True)
+def asked_at(s: State, past: Past, length: int) -> float:
+    """Seconds: the model clock, or the user's last event where that is later."""
+    return max(s.clock[0], past.history_time[0]) if length > 0 else s.clock[0]
+
+
+@njit(cache=True, nogil=True)
 def _list(
     s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
     rows: NDArray[np.int64], scores: NDArray[np.float64], causes: NDArray[np.int64],
 ) -> int:  # fmt: skip
     items = readable(s, blocked)
     length = read_past(s, w, past, 0, types, items)
-    now = s.clock[0]
-    if length > 0:
-        now = max(now, past.history_time[0])
+    now = asked_at(s, past, length)
     read_ages(w, past, 0, length, now)
     mask(s, w, past, 0, types, blocked, items)
     count = min(rank(s, w, length, now, items), rows.shape[0])
@@ -122,7 +127,7 @@ def _find_causes(s: State, w: Scratch, row: int, length: int, causes: NDArray[np
 
 @inner
 def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float64]) -> None:
-    for horizon in (s.fast, s.slow, s.forward):
+    for horizon in (s.fast, s.slow, s.forward, s.recent):
         total = 0.0
         pulls = np.zeros(HISTORY)
         for lag in range(length):
@@ -138,7 +143,7 @@ def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float
         vectors = s.content.vectors
         for lag in range(length):
             if w.history[lag] >= 0 and not w.disliked[lag]:
-                like = embeddings.dot(vectors[w.history[lag]], vectors[row], vectors.shape[1])
+                like = dot(vectors[w.history[lag]], vectors[row], vectors.shape[1])
                 shares[lag] += max(like, 0.0)
 
 

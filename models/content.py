@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.embeddings import dot, mix
 from models.index import fingerprint
 from models.settings import Content as Settings
 from models.tables import Arena
+from models.vectors import dot, mix, normalise, products, tiles_of
 
 # Buckets of the document frequencies; two tokens that meet share an idf, no more.
 _BUCKETS: Final = 1 << 16
@@ -35,6 +35,7 @@ class Content(NamedTuple):
 
     vectors: NDArray[np.float32]
     parameters: NDArray[np.float64]
+    tiles: NDArray[np.float32]  # `vectors` once more, as scoring reads it
 
 
 def declare(arena: Arena, settings: Settings) -> None:
@@ -45,9 +46,9 @@ def declare(arena: Arena, settings: Settings) -> None:
 
 
 def view(arena: Arena, settings: Settings) -> Content:
-    return Content(
-        arena["content.vectors"], np.array([settings.length, settings.decay], np.float64)
-    )
+    vectors = arena["content.vectors"]
+    parameters = np.array([settings.length, settings.decay], np.float64)
+    return Content(vectors, parameters, tiles_of(vectors))
 
 
 def tokens(item: Mapping[str, Any]) -> list[str]:
@@ -126,17 +127,12 @@ def user(c: Content, history: NDArray[np.int32], length: int, out: NDArray[np.fl
             for d in range(dims):
                 out[d] += factor * c.vectors[history[lag], d]
         factor *= np.float32(c.parameters[1])
-    norm = math.sqrt(dot(out, out, dims))
-    if norm <= 1e-9:
-        return False
-    for d in range(dims):
-        out[d] /= np.float32(norm)
-    return True
+    return normalise(out, dims) > 1e-9
 
 
 @njit(cache=True, nogil=True)
 def score(c: Content, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
     """Cosine of `x` with every item, negative ones 0."""
-    dims = c.vectors.shape[1]
+    products(c.tiles, x, out, items)
     for row in range(items):
-        out[row] = max(np.float32(dot(x, c.vectors[row], dims)), np.float32(0.0))
+        out[row] = max(out[row], np.float32(0.0))

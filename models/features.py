@@ -10,10 +10,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 SOURCES: Final = (
-    "popular_fast", "popular_slow", "fast", "slow", "forward", "embeddings", "content",
+    "popular_fast", "popular_slow", "fast", "slow", "forward", "recent", "embeddings", "content",
+    "own", "guest",
 )  # fmt: skip
+(
+    POPULAR_FAST, POPULAR_SLOW, FAST, SLOW, FORWARD, RECENT, EMBEDDINGS, CONTENT, OWN, GUEST,
+) = range(10)  # fmt: skip
 PER_SOURCE: Final = ("score", "log", "rank")
-ITEM: Final = ("popularity", "age", "rest", "own")
+ITEM: Final = ("popularity", "age", "rest")
 #: What is the same for all candidates of a list: it bends the blend, by the hidden layer.
 CONTEXT: Final = ("history", "away", "nobody")
 
@@ -28,24 +32,24 @@ _FLOOR: Final = 1e-4
 
 
 @njit(cache=True, nogil=True)
-def of_source(score: float, rank: int, out: NDArray[np.float32], source: int) -> None:
-    """Write the features of one source: its score (best = 1), its log, and log of its rank."""
+def of_source(score: float, rank: int, out: NDArray[np.float32], source: int, at: int) -> None:
+    """Write what one source says of candidate `at` into `out` (float32[features, candidates]).
+
+    Its score (best = 1), the score's log, and the log of its rank; -1 is not listed.
+    """
     place = _UNLISTED if rank < 0 else float(rank)
-    out[3 * source] = score
-    out[3 * source + 1] = math.log(max(score, _FLOOR)) / -math.log(_FLOOR) + 1.0
-    out[3 * source + 2] = 1.0 - math.log1p(place) / math.log1p(_UNLISTED)
+    out[3 * source, at] = score
+    out[3 * source + 1, at] = math.log(max(score, _FLOOR)) / -math.log(_FLOOR) + 1.0
+    out[3 * source + 2, at] = 1.0 - math.log1p(place) / math.log1p(_UNLISTED)
 
 
 @njit(cache=True, nogil=True)
-def of_item(
-    total: float, age_s: float, rest_s: float, own: float, out: NDArray[np.float32]
-) -> None:
-    """Write the item's: popularity, seconds known, seconds since its last event, own history."""
-    at = 3 * _SOURCE_COUNT
-    out[at] = math.log1p(total) * 0.1
-    out[at + 1] = math.log1p(max(age_s, 0.0)) * 0.05
-    out[at + 2] = math.log1p(max(rest_s, 0.0)) * 0.05
-    out[at + 3] = own
+def of_item(total: float, age_s: float, rest_s: float, out: NDArray[np.float32], at: int) -> None:
+    """Write the item's own: popularity, seconds known, seconds since its last event."""
+    first = 3 * _SOURCE_COUNT
+    out[first, at] = math.log1p(total) * 0.1
+    out[first + 1, at] = math.log1p(max(age_s, 0.0)) * 0.05
+    out[first + 2, at] = math.log1p(max(rest_s, 0.0)) * 0.05
 
 
 @njit(cache=True, nogil=True)

@@ -8,12 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import cooccurrence, embeddings, popularity, ranker
+from models import embeddings, popularity, ranker
 from models.compiled import inner
 from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
 from models.index import find, insert
 from models.ranking import mask, rank, read_ages, read_past
+from models.sources import learn_sources
 from models.state import Scratch, State
 
 #: Length of the list an example is scored against.
@@ -27,10 +28,13 @@ class Scores(NamedTuple):
         np.int32
     ]  # 0-based place of the item in the list, LIST = a miss, -1 = not scored
     list: NDArray[np.int32]  # [n, LIST] rows that were listed, -1 = shorter
+    source: NDArray[np.int8]  # [n, LIST] the source that ranked each best, -1 = none did
 
 
 def no_scores(n: int) -> Scores:
-    return Scores(np.full(n, -1, np.int32), np.full((n, LIST), -1, np.int32))
+    return Scores(
+        np.full(n, -1, np.int32), np.full((n, LIST), -1, np.int32), np.full((n, LIST), -1, np.int8)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -83,6 +87,7 @@ def _score(
         row = w.candidates[w.order[place]]
         if place < LIST:
             out.list[at, place] = row
+            out.source[at, place] = w.best[w.order[place]]
         if row == target:
             found = w.order[place]
             if place < LIST:
@@ -113,9 +118,4 @@ def _learn_one(s: State, w: Scratch, examples: Examples, types: Types, at: int, 
         return
     length = read_past(s, w, examples.past, at, types, items)
     read_ages(w, examples.past, at, length, time)
-    for horizon in (s.fast, s.slow, s.forward):
-        cooccurrence.learn(horizon, item, w.history, w.ages, length, weight - before, items)
-    embeddings.learn(
-        s.embeddings, item, w.history, length, min(weight - before, 1.0),
-        examples.event_key[at], items, w.x, w.gradient,
-    )  # fmt: skip
+    learn_sources(s, w, examples, at, item, length, weight - before)

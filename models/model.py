@@ -20,6 +20,7 @@ from models.learning import Scores, add_item, learn, no_scores
 from models.ratings import Ratings
 from models.settings import LearningSettings
 from models.tables import Arena, Array
+from models.vectors import place
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
 LEARNING_VERSION = 2
@@ -122,6 +123,7 @@ class Model:
         self._documents[row] = b"" if item.get("deleted") else msgspec.json.encode(item)
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
+            place(self._state.content.tiles, row, self.arena["content.vectors"][row])
             self._list_categories(row, item)
         self.version += 1
 

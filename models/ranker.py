@@ -17,10 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.embeddings import mix
 from models.features import CONTEXT, NAMES
 from models.settings import Ranker as Settings
 from models.tables import Arena
+from models.vectors import add_eight, dot, mix
 
 HIDDEN: Final = 32
 _INPUTS: Final = len(NAMES) + len(CONTEXT) + 1
@@ -40,13 +40,13 @@ _LONGEST: Final = 5.0
 # What a unit lets through below zero, so that none can die.
 _LEAK: Final = np.float32(0.1)
 # A candidate with less of the probability than this has nothing to teach.
-_NEGLIGIBLE: Final = 1e-4
+_NEGLIGIBLE: Final = 1e-3
 
 
 class Ranker(NamedTuple):
     """View; `hidden`, `out` and `skip` are parts of the one array `weights`."""
 
-    hidden: NDArray[np.float32]  # [features + context + 1, HIDDEN]
+    hidden: NDArray[np.float32]  # [HIDDEN, features + context + 1]
     out: NDArray[np.float32]  # [HIDDEN]
     skip: NDArray[np.float32]  # [features]
     weights: NDArray[np.float32]
@@ -68,10 +68,10 @@ def initial_weights() -> NDArray[np.float32]:
     """Return the weights to start from: shipped ones for the skip, drawn ones before it."""
     shipped = json.loads((files("models") / "ranker_weights.json").read_text())
     half, weights = HIDDEN // 2, np.zeros(_WEIGHTS, np.float32)
-    hidden = weights[:_OUT].reshape(_INPUTS, HIDDEN)
+    hidden = weights[:_OUT].reshape(HIDDEN, _INPUTS)
     for at in range(_INPUTS - 1):
         for unit in range(half):
-            hidden[at, unit] = hidden[at, unit + half] = _drawn(at * half + unit) * 0.4
+            hidden[unit, at] = hidden[unit + half, at] = _drawn(at * half + unit) * 0.4
     for unit in range(half):
         weights[_OUT + unit] = _drawn(_OUT + unit) * 0.5
         weights[_OUT + unit + half] = -weights[_OUT + unit]
@@ -87,7 +87,7 @@ def _drawn(counter: int) -> float:
 def view(arena: Arena, settings: Settings) -> Ranker:
     weights = arena["ranker.weights"]
     parameters = np.array([settings.learning_rate, settings.dislike_penalty])
-    parts = weights[:_OUT].reshape(_INPUTS, HIDDEN), weights[_OUT:_SKIP], weights[_SKIP:]
+    parts = weights[:_OUT].reshape(HIDDEN, _INPUTS), weights[_OUT:_SKIP], weights[_SKIP:]
     columns = [arena[f"ranker.{c}"] for c in ("weights", "mean", "square", "gradient", "lessons")]
     return Ranker._make([*parts, *columns, parameters])
 
@@ -97,26 +97,40 @@ def score(
     r: Ranker, features: NDArray[np.float32], context: NDArray[np.float32], count: int,
     units: NDArray[np.float32], out: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Write the scores (float64[count]) of `count` rows of features (float32[*, features]).
+    """Write the scores (float64[count]) of `count` columns of features (float32[features, *]).
 
-    `units` (float32[*, HIDDEN]) keeps what went into the hidden units, for `learn`.
+    `units` (float32[HIDDEN + 1, *]) keeps what went into the hidden units, for `learn`.
+    Candidates lie along the rows: eight features at a time are added to all of them.
     """
-    given = r.skip.shape[0]
-    for at in range(count):
-        z, total = units[at], np.float32(0.0)
-        for h in range(HIDDEN):
-            z[h] = r.hidden[_INPUTS - 1, h]
+    given, total = r.skip.shape[0], units[HIDDEN]
+    total[:count] = 0.0
+    _mix_in(r.skip, features, given, total, count)
+    for h in range(HIDDEN):
+        z, weights = units[h], r.hidden[h]
+        bias = weights[_INPUTS - 1]
         for c in range(context.shape[0]):
-            for h in range(HIDDEN):
-                z[h] += r.hidden[given + c, h] * context[c]
-        for f in range(given):
-            x = features[at, f]
-            total += r.skip[f] * x
-            for h in range(HIDDEN):
-                z[h] += r.hidden[f, h] * x
-        for h in range(HIDDEN):
-            total += r.out[h] * (z[h] if z[h] > 0.0 else _LEAK * z[h])
-        out[at] = total
+            bias += weights[given + c] * context[c]
+        for at in range(count):
+            z[at] = bias
+        _mix_in(weights, features, given, z, count)
+        for at in range(count):
+            total[at] += r.out[h] * max(z[at], _LEAK * z[at])
+    for at in range(count):
+        out[at] = total[at]
+
+
+@njit(cache=True, nogil=True)
+def _mix_in(
+    weights: NDArray[np.float32], features: NDArray[np.float32], given: int,
+    out: NDArray[np.float32], count: int,
+) -> None:  # fmt: skip
+    whole = given - given % 8
+    for f in range(0, whole, 8):
+        add_eight(features, f, weights, out, count)
+    for f in range(whole, given):
+        weight, column = weights[f], features[f]
+        for at in range(count):
+            out[at] += weight * column[at]
 
 
 @njit(cache=True, nogil=True)
@@ -124,7 +138,10 @@ def learn(
     r: Ranker, features: NDArray[np.float32], context: NDArray[np.float32],
     units: NDArray[np.float32], scores: NDArray[np.float64], count: int, target: int,
 ) -> None:  # fmt: skip
-    """One listwise example, right after `score` of the same: candidate `target` was taken."""
+    """One listwise example, right after `score` of the same: candidate `target` was taken.
+
+    `features` and `units` are spent: what has nothing to teach is squeezed out of them.
+    """
     most, total = scores[target], 0.0
     for at in range(count):
         most = max(most, scores[at])
@@ -132,10 +149,17 @@ def learn(
         total += math.exp(scores[at] - most)
     if not math.isfinite(total):
         return
+    errors, kept = units[HIDDEN], 0
     for at in range(count):
         error = math.exp(scores[at] - most) / total - (1.0 if at == target else 0.0)
         if abs(error) > _NEGLIGIBLE:
-            _add(r.gradient, r.out, features[at], context, units[at], np.float32(error))
+            for h in range(HIDDEN):
+                units[h, kept] = units[h, at]
+            for f in range(features.shape[0]):
+                features[f, kept] = features[f, at]
+            errors[kept] = error
+            kept += 1
+    _add(r, features, context, units, errors, kept)
     r.lessons[0] += 1
     if r.lessons[0] % _BATCH == 0:
         _step(r)
@@ -143,24 +167,28 @@ def learn(
 
 @njit(cache=True, nogil=True)
 def _add(
-    g: NDArray[np.float32], out: NDArray[np.float32], features: NDArray[np.float32],
-    context: NDArray[np.float32], units: NDArray[np.float32], error: np.float32,
+    r: Ranker, features: NDArray[np.float32], context: NDArray[np.float32],
+    units: NDArray[np.float32], errors: NDArray[np.float32], count: int,
 ) -> None:  # fmt: skip
-    """Add one candidate's share; `units` is spent: it holds the hidden gradient afterwards."""
-    given = features.shape[0]
-    for h in range(HIDDEN):
-        slope = np.float32(1.0) if units[h] > 0.0 else _LEAK
-        g[_OUT + h] += error * slope * units[h]
-        units[h] = error * slope * out[h]
-        g[_OUT - HIDDEN + h] += units[h]
+    """Add the gradient of `count` candidates whose scores err by `errors` (float32[count])."""
+    given, g = features.shape[0], r.gradient
+    padded = (count + 7) // 8 * 8  # zeros fill up the eight lanes of the inner products
+    errors[count:padded] = 0.0
     for f in range(given):
-        x = features[f]
-        g[_SKIP + f] += error * x
-        for h in range(HIDDEN):
-            g[f * HIDDEN + h] += units[h] * x
-    for c in range(context.shape[0]):
-        for h in range(HIDDEN):
-            g[(given + c) * HIDDEN + h] += units[h] * context[c]
+        features[f, count:padded] = 0.0
+        g[_SKIP + f] += dot(errors, features[f], padded)
+    for h in range(HIDDEN):
+        z, at_h, total, share = units[h], h * _INPUTS, np.float32(0.0), r.out[h]
+        for at in range(count):
+            slope = np.float32(1.0) if z[at] > 0.0 else _LEAK
+            g[_OUT + h] += errors[at] * slope * z[at]
+            z[at] = errors[at] * slope * share
+            total += z[at]
+        z[count:padded] = 0.0
+        for f in range(given):
+            g[at_h + f] += dot(z, features[f], padded)
+        for c in range(context.shape[0]):
+            g[at_h + given + c] += total * context[c]
 
 
 @njit(cache=True, nogil=True)

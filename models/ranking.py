@@ -11,12 +11,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings, features, popularity, ranker
+from models import features, ranker
 from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
 from models.index import find
+from models.sources import score_sources
 from models.state import CANDIDATES, LISTED, Scratch, State
+from models.vectors import dot
 
 _SOURCES: Final = len(SOURCES)
 # Items nobody has touched yet that every list considers, newest first, and how far back
@@ -25,8 +27,10 @@ _UNTOUCHED: Final = 10
 _LOOK_BACK: Final = 100
 # Below this many candidates, whatever else is in the catalogue fills up: k may be 100.
 _ENOUGH: Final = 120
-# A dislike loses this share of its weight with every event that follows.
+# A dislike keeps this share of its weight with every event that follows,
 _FORGIVEN: Final = 0.9
+# and with less than this it is forgotten: it could move nothing.
+_FORGOTTEN: Final = 0.05
 
 
 @njit(cache=True, nogil=True)
@@ -49,7 +53,7 @@ def read_past(s: State, w: Scratch, past: Past, row: int, types: Types, items: i
     return length
 
 
-@inner
+@njit(cache=True, nogil=True)
 def read_ages(w: Scratch, past: Past, row: int, length: int, now: float) -> None:
     start = past.history_start[row]
     for lag in range(length):
@@ -77,11 +81,12 @@ def mask(
 @inner
 def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     """Rank for the past in scratch; `w.order` gets the candidates, best first. Return how many."""
-    _score_sources(s, w, length, items)
+    score_sources(s, w, length, items)
     for source in range(_SOURCES):
-        _list_best(w, source, min(s.options[1], LISTED), items)
+        if w.listed_count[source] >= 0:
+            _list_best(w, source, min(s.options[1], LISTED), items)
     count = _gather(s, w, items)
-    _describe(s, w, count, length, now)
+    _describe(s, w, count, now)
     features.of_user(length, w.ages[0], w.context)
     ranker.score(s.ranker, w.features, w.context, count, w.units, w.plain)
     for at in range(count):
@@ -91,23 +96,6 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     for at in range(count):
         w.place[w.candidates[at]] = 0
     return count
-
-
-@inner
-def _score_sources(s: State, w: Scratch, length: int, items: int) -> None:
-    popularity.score(s.popularity.fast, w.scores[0], items)
-    popularity.score(s.popularity.slow, w.scores[1], items)
-    cooccurrence.score(s.fast, w.taste, w.ages, length, w.scores[2], items)
-    cooccurrence.score(s.slow, w.taste, w.ages, length, w.scores[3], items)
-    cooccurrence.score(s.forward, w.taste, w.ages, length, w.scores[4], items)
-    if embeddings.user(s.embeddings, w.taste, length, w.x) > 1e-9:
-        embeddings.score(s.embeddings, w.x, w.scores[5], items)
-    else:
-        w.scores[5, :items] = 0.0
-    if content.user(s.content, w.taste, length, w.x):
-        content.score(s.content, w.x, w.scores[6], items)
-    else:
-        w.scores[6, :items] = 0.0
 
 
 @inner
@@ -170,18 +158,22 @@ def _gather(s: State, w: Scratch, items: int) -> int:
 
 
 @inner
-def _describe(s: State, w: Scratch, count: int, length: int, now: float) -> None:
-    p = s.popularity
+def _describe(s: State, w: Scratch, count: int, now: float) -> None:
+    p, out = s.popularity, w.features
+    for source in range(_SOURCES):
+        if w.listed_count[source] >= 0:
+            for at in range(count):
+                score = w.scores[source, w.candidates[at]]
+                features.of_source(score, w.ranks[source, at], out, source, at)
+        else:
+            out[3 * source : 3 * source + 3, :count] = 0.0
     for at in range(count):
-        row, out = w.candidates[at], w.features[at]
+        row = w.candidates[at]
+        features.of_item(p.total[row], now - s.born[row], now - p.last[row], out, at)
+        w.best[at], first = -1, LISTED
         for source in range(_SOURCES):
-            features.of_source(w.scores[source, row], w.ranks[source, at], out, source)
-        features.of_item(p.total[row], now - s.born[row], now - p.last[row], 0.0, out)
-    own = 1.0
-    for lag in range(length):
-        if w.history[lag] >= 0 and w.place[w.history[lag]] > 0:
-            w.features[w.place[w.history[lag]] - 1, 3 * _SOURCES + 3] = own
-        own *= 0.9
+            if 0 <= w.ranks[source, at] < first:
+                w.best[at], first = source, w.ranks[source, at]
 
 
 @inner
@@ -193,19 +185,24 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
     like a disliked item falls 3.5 times as far as by a plain sum.
     """
     c, e = s.content.vectors, s.embeddings.inward
-    strength = 0.5 * s.ranker.parameters[1]
+    strength, known = 0.5 * s.ranker.parameters[1], False
+    least = _FORGOTTEN * strength
     for lag in range(length):
         disliked = w.history[lag]
-        if disliked >= 0 and w.disliked[lag]:
-            norm = float(embeddings.dot(e[disliked], e[disliked], e.shape[1]))
+        if disliked >= 0 and w.disliked[lag] and strength > least:
+            if not known:
+                for at in range(count):
+                    row = w.candidates[at]
+                    w.norms[at] = dot(e[row], e[row], e.shape[1])
+                known = True
+            norm = float(dot(e[disliked], e[disliked], e.shape[1]))
             for at in range(count):
                 row = w.candidates[at]
-                near = max(float(embeddings.dot(c[disliked], c[row], c.shape[1])), 0.0)
+                near = max(float(dot(c[disliked], c[row], c.shape[1])), 0.0)
                 like = near * near
-                both = norm * float(embeddings.dot(e[row], e[row], e.shape[1]))
-                near = max(float(embeddings.dot(e[disliked], e[row], e.shape[1])), 0.0)
-                if both > 0.0:
-                    like += near * near / both
+                near = max(float(dot(e[disliked], e[row], e.shape[1])), 0.0)
+                if norm * w.norms[at] > 0.0:
+                    like += near * near / (norm * w.norms[at])
                 w.final[at] = min(w.final[at], w.plain[at] - strength * like)
         strength *= _FORGIVEN
 

@@ -71,6 +71,10 @@ def default_cooccurrence() -> dict[str, Cooccurrence]:
             length=5, decay=0.7, score_length=5, score_decay=0.7,
             alpha=0.7, beta=0.2, back=0.1, half_life=50_000.0,
         ),
+        "recent": Cooccurrence(
+            length=10, decay=0.8, score_length=10, score_decay=0.8,
+            alpha=0.5, beta=0.2, back=0.3, half_life=3_000.0,
+        ),
     }  # fmt: skip
 
 
@@ -100,6 +104,24 @@ class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     decay: Share = 0.9
 
 
+class Sources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which sources there are. One that is off neither scores nor learns, and lists nothing.
+
+    Popularity is counted all the same: trending and the ranker's features need the counts.
+    Switched on again, a source goes on from what it knew when it was switched off.
+    """
+
+    popular_fast: bool = True
+    popular_slow: bool = True
+    fast: bool = True
+    slow: bool = True
+    forward: bool = True
+    recent: bool = True
+    embeddings: bool = True
+    content: bool = True
+    own: bool = True  # what the user has had before; it lists only where `repeats` is on
+
+
 class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The online blend of the sources.
 
@@ -124,6 +146,7 @@ class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole learning configuration, as the log's `setting` records carry it."""
 
+    sources: Sources = field(default_factory=Sources)
     repeats: bool = False  # a shop may recommend again what a user has seen; a film site may not
     events: dict[str, EventType] = field(default_factory=default_events)
     popularity: Popularity = field(default_factory=Popularity)

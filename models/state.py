@@ -19,7 +19,7 @@ CANDIDATES: Final = 200
 #: Entries a source may list, at most (`ranker.candidates_per_source` is bounded by it).
 LISTED: Final = 100
 
-HORIZONS: Final = ("fast", "slow", "forward")
+HORIZONS: Final = ("fast", "slow", "forward", "recent")
 
 
 class State(NamedTuple):
@@ -35,10 +35,12 @@ class State(NamedTuple):
     fast: cooccurrence.Cooccurrence
     slow: cooccurrence.Cooccurrence
     forward: cooccurrence.Cooccurrence
+    recent: cooccurrence.Cooccurrence
     embeddings: embeddings.Embeddings
     content: content.Content
     ranker: ranker.Ranker
     options: NDArray[np.int64]  # [repeats, candidates per source]
+    on: NDArray[np.uint8]  # [sources]
 
 
 class Scratch(NamedTuple):
@@ -54,15 +56,17 @@ class Scratch(NamedTuple):
     x: NDArray[np.float32]
     gradient: NDArray[np.float32]
     listed: NDArray[np.int32]  # [sources, LISTED]
-    listed_count: NDArray[np.int64]  # [sources]
+    listed_count: NDArray[np.int64]  # [sources], -1 = the source says nothing of anything
     candidates: NDArray[np.int32]
     ranks: NDArray[np.int32]  # [sources, CANDIDATES]
-    features: NDArray[np.float32]  # [CANDIDATES, features]
+    features: NDArray[np.float32]  # [features, CANDIDATES]
     plain: NDArray[np.float64]  # [CANDIDATES] the ranker's score
     final: NDArray[np.float64]  # [CANDIDATES] less what the user dislikes
     order: NDArray[np.int32]  # [CANDIDATES] best first
     context: NDArray[np.float32]  # [context] what the ranker sees of the user
-    units: NDArray[np.float32]  # [CANDIDATES, HIDDEN] the ranker's hidden layer
+    units: NDArray[np.float32]  # [HIDDEN + 1, CANDIDATES] the ranker's hidden layer, its errors
+    norms: NDArray[np.float64]  # [CANDIDATES] squared norms of the candidates' embeddings
+    best: NDArray[np.int8]  # [CANDIDATES] the source that ranks it best, -1 = none lists it
 
 
 def declare(arena: Arena, settings: LearningSettings) -> None:
@@ -91,10 +95,12 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         cooccurrence.view(arena, "fast", settings.cooccurrence["fast"]),
         cooccurrence.view(arena, "slow", settings.cooccurrence["slow"]),
         cooccurrence.view(arena, "forward", settings.cooccurrence["forward"]),
+        cooccurrence.view(arena, "recent", settings.cooccurrence["recent"]),
         embeddings.view(arena, settings.embeddings),
         content.view(arena, settings.content),
         ranker.view(arena, settings.ranker),
         np.array([settings.repeats, settings.ranker.candidates_per_source], np.int64),
+        np.array([getattr(settings.sources, name, False) for name in SOURCES], np.uint8),
     )
 
 
@@ -118,10 +124,12 @@ def scratch(items: int, dims: int) -> Scratch:
         listed_count=np.zeros(len(SOURCES), np.int64),
         candidates=np.zeros(CANDIDATES, np.int32),
         ranks=np.zeros((len(SOURCES), CANDIDATES), np.int32),
-        features=np.zeros((CANDIDATES, len(NAMES)), np.float32),
+        features=np.zeros((len(NAMES), CANDIDATES), np.float32),
         plain=np.zeros(CANDIDATES),
         final=np.zeros(CANDIDATES),
         order=np.zeros(CANDIDATES, np.int32),
         context=np.zeros(len(CONTEXT), np.float32),
-        units=np.zeros((CANDIDATES, ranker.HIDDEN), np.float32),
+        units=np.zeros((ranker.HIDDEN + 1, CANDIDATES), np.float32),
+        norms=np.zeros(CANDIDATES),
+        best=np.full(CANDIDATES, -1, np.int8),
     )

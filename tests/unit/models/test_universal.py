@@ -20,7 +20,7 @@ from tests.unit.models.shops import START, TYPES, Event, Shop, catalogue, crowd,
 #: Beginnings of the table names of each source and estimator.
 PARTS = [
     "popularity", "cooccurrence.fast", "cooccurrence.slow", "cooccurrence.forward",
-    "embeddings", "content", "ranker", "ratings",
+    "cooccurrence.recent", "embeddings", "content", "ranker", "ratings",
 ]  # fmt: skip
 
 
