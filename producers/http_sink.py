@@ -40,15 +40,20 @@ class HttpSink:
         imported: bool = True,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        timeout_s: float = _TIMEOUT_S,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._url = url.rstrip("/")
+        self._attempts = attempts
+        #: Token of what was taken last.
+        self.position: str | None = None
         self._imported = imported
         self._sleep = sleep
         headers = {"Content-Type": "application/json"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
         self._client = httpx.Client(
-            base_url=_server(self._url), headers=headers, timeout=_TIMEOUT_S, transport=transport
+            base_url=_server(self._url), headers=headers, timeout=timeout_s, transport=transport
         )
 
     def __enter__(self) -> Self:
@@ -85,7 +90,7 @@ class HttpSink:
     def _deliver(self, method: str, path: str, kind: str, part: _Batch) -> dict[str, Any]:
         body = msgspec.json.encode({kind: part})
         problem, wait = "", None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._attempts):
             if attempt:
                 self._sleep(_pause(attempt, wait))
             try:
@@ -98,12 +103,14 @@ class HttpSink:
                 problem, wait = f"no answer ({type(error).__name__})", None
                 continue
             if response.is_success:
-                return _answer(response, self._url)
+                answer = _answer(response, self._url)
+                self.position = answer.get("position", self.position)
+                return answer
             if response.status_code != 429 and response.status_code < 500:
                 raise refusal(response, kind, part, self._url)
             problem, wait = f"status {response.status_code}", _retry_after(response)
         raise SinkUnavailable(
-            f"{self._url} did not take it in {ATTEMPTS} tries, the last: {problem}",
+            f"{self._url} did not take it in {self._attempts} tries, the last: {problem}",
             wait,
         )
 

@@ -16,6 +16,7 @@ from stream.kafka.names import Topics
 from stream.kafka.security import Link
 from stream.kafka.topics import admin
 from stream.manifest import Manifest
+from stream.positions import to_token
 
 _Batch = list[dict[str, Any]]
 
@@ -75,6 +76,12 @@ class KafkaSink:
         checked = checked_events(events, self._manifest, self._imported, EVENT_BYTES)
         self._publish([(event.user_id, event.body) for event in checked], self._imported)
         return len(checked), 0
+
+    @property
+    def position(self) -> str | None:
+        """Token of the events that were acknowledged last; None before the first."""
+        positions = self._publisher.position(self._log.topics.events) if self._publisher else {}
+        return to_token(positions) if positions else None
 
     def close(self) -> None:
         if self._publisher is not None:

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from producers.errors import SinkUnavailable
 from stream.kafka.envelopes import BYTES, IMPORT, value_of
+from stream.kafka.positions import position_of
 from stream.kafka.security import Link
 
 #: Durable, and as quick as without: what each costs and saves was measured.
@@ -52,12 +53,18 @@ class Publisher:
         self._outstanding = 0
         self._acknowledged = 0
         self._error: BaseException | None = None
+        self._positions: dict[tuple[str, int], int] = {}
         self._producer = _tried(lambda: KafkaProducer(**_OPTIONS, **link.options()))
 
     @property
     def acknowledged(self) -> int:
         """Events that every in-sync replica has."""
         return self._acknowledged
+
+    def position(self, topic: str) -> dict[int, int]:
+        """The position after what was acknowledged last, by partition."""
+        with self._room:
+            return {p: at for (name, p), at in self._positions.items() if name == topic}
 
     def add(
         self,
@@ -133,9 +140,12 @@ class Publisher:
 
     # Called by the library's thread.
 
-    def _kept(self, events: int, size: int, _: Any) -> None:
+    def _kept(self, events: int, size: int, record: Any) -> None:
         with self._room:
             self._acknowledged += events
+            # The record that is furthest, whatever order the answers come in.
+            key, after = (record.topic, record.partition), position_of(record.offset, events - 1)
+            self._positions[key] = max(self._positions.get(key, 0), after + 1)
             self._outstanding -= size
             self._room.notify()
 

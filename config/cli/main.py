@@ -12,6 +12,7 @@ from config.cli import (
     dead_letters,
     evaluate,
     ingest,
+    replay,
     run,
     settings_verbs,
     shoppers,
@@ -39,6 +40,7 @@ app = typer.Typer(
 run.register(app)
 ingest.register(app)
 evaluate.register(app)
+replay.register(app)
 shoppers.register(app)
 worker.register(app)
 api.register(app)

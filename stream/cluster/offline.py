@@ -53,6 +53,15 @@ class TopicReader:
                     tuple(record.headers or ()),
                 )  # fmt: skip
 
+    def partitions(self, topic: str) -> set[int]:
+        """The topic's partitions, none where it does not exist."""
+        return set(self._consumer.partitions_for_topic(topic) or ())
+
+    def beginning(self, tp: TP) -> int:
+        """The first offset the partition holds."""
+        partition = TopicPartition(tp.topic, tp.partition)
+        return int(self._consumer.beginning_offsets([partition])[partition])
+
     def close(self) -> None:
         self._consumer.close()
 

@@ -1,0 +1,231 @@
+"""`freshet replay`: recorded feedback against a running system, as its users would have met it."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from config import bootstrap
+from config.cli.evaluate import csv_options
+from config.cli.logs import set_up_logs
+from config.cli.options import AsJson, ConfigFile, console, settings_for, show
+from config.producing import kafka_sink, link_of
+from config.settings import Settings
+from producers.errors import SinkError
+from producers.readers import FORMATS
+from producers.replay import page
+from producers.replay.cursor import ReplayCursor
+from producers.replay.figures import Figures
+from producers.replay.player import Options, Player, Target
+from producers.replay.schedule import speed_of
+from producers.replay.source import Source, from_path, from_records
+from producers.replay.system import ANSWER_S, Lists, over_http
+from producers.report import require_drawing, text, write
+from stream.sqlite.log import SqliteLog
+
+if TYPE_CHECKING:
+    from stream.ports import EventLog
+
+_KAFKA = "kafka:"
+_BATCH = 10_000
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(replay)
+
+
+def replay(
+    source: Annotated[
+        str, typer.Argument(help="A file, a folder of them, a data folder, kafka:TOPIC[@FROM:TO].")
+    ],
+    speed: Annotated[str, typer.Option(help="Event time's factor, such as 100, or max.")] = "max",
+    url: Annotated[str, typer.Option(help="The running system.")] = "http://127.0.0.1:8000",
+    kafka: Annotated[
+        str | None, typer.Option(help="Events go to these brokers; lists still come from --url.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Ask before every n-th event.")] = 1,
+    format: Annotated[str | None, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N, by time.")] = None,
+    k: Annotated[int, typer.Option(min=1, max=100, help="Length of the lists.")] = 20,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Score events on items the user already has, too.")
+    ] = False,
+    restamp: Annotated[
+        bool, typer.Option("--restamp", help="Send events as happening now, not as old data.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Each list shows all events before it; one connection.")
+    ] = False,
+    connections: Annotated[int, typer.Option(min=1, max=64, help="Requests side by side.")] = 4,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds a system may be away before the replay ends.")
+    ] = 60.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a source that is not in order of time.")
+    ] = False,
+    cursor: Annotated[Path | None, typer.Option(help="Where its progress is kept.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with plots here.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play recorded feedback against a running system in order of time, and see what it foretold.
+
+    Before an event its user's list is asked for and the place of the coming item noted; then the
+    event is sent. Events keep their times and go as old data (`?import=true`), so that decay,
+    pauses and sessions are learned as they happened, and neither lateness nor rate caps apply;
+    with --restamp they happen now, and both apply. Stopped with Ctrl-C, or by a system that stays
+    away, it goes on where it was when started again.
+
+    Examples:
+
+    `freshet replay ml-100k.inter --speed max`
+
+    `freshet replay old-data/ --speed 100 --every 10 --report replay.html`
+    """
+    if report is not None:
+        require_drawing()
+    settings = settings_for(config, kafka__bootstrap=kafka)
+    set_up_logs(settings.logs)
+    found = _read(source, format, csv_options(columns, delimiter), settings, strict)
+    options = Options(
+        speed_of(speed), every, limit, k, repeats, restamp, wait, connections, patience
+    )
+    target, where = _target(url, settings, options, kafka is not None)
+    play = [found.identity(), where, every, limit, k, repeats, restamp]
+    digest = hashlib.blake2b(msgspec.json.encode(play), digest_size=16).hexdigest()
+    kept = ReplayCursor(cursor or _cursor_of(source), digest)
+    with _bar(min(limit or len(found.events), len(found.events))) as progress:
+        player = Player(found, target, options, kept, progress)
+        failure = _run(player, kept)
+    told = {
+        "source": found.name,
+        "target": where,
+        "schedule": "closed loop" if options.speed is None else f"open loop, ×{options.speed:g}",
+        "complete": player.complete,
+        **player.figures.report(),
+    }
+    _tell(told, as_json, report)
+    if failure is not None:
+        raise failure
+
+
+def _run(player: Player, cursor: ReplayCursor) -> SinkError | None:
+    """Play; what ended it early, None for its end and for an interruption."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        player.run()
+    except KeyboardInterrupt:
+        console.print(f"stopped after {player.reached:,} events; start it again to go on there")
+    except SinkError as error:
+        return type(error)(
+            f"{error}. {player.reached:,} events are acknowledged, and nothing is lost: once the "
+            f"system answers, start the same command again and it goes on there ({cursor.path})"
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return None
+
+
+def _read(
+    source: str, format: str | None, options: dict[str, Any], settings: Settings, strict: bool
+) -> Source:
+    if source.startswith(_KAFKA):
+        from producers.replay.topic import read_topic, topic_range
+
+        wanted = topic_range(source)
+        found = from_records(source, read_topic(link_of(settings), wanted), strict=strict)
+    elif (log := _log_of(Path(source), settings)) is not None:
+        records = SqliteLog(log, read_only=True)
+        try:
+            found = from_records(Path(source).name, _all(records), strict=strict)
+        finally:
+            records.close()
+    else:
+        found = from_path(Path(source), format, options, strict=strict)
+    if found.sorted_here:
+        console.print(f"{found.name} was not in order of time: sorted, ties in its own order")
+    if found.left_out:
+        console.print(f"{found.left_out:,} records that are no feedback are left out")
+    return found
+
+
+def _log_of(path: Path, settings: Settings) -> Path | None:
+    """The log of a data folder; None where the path is none."""
+    if not path.is_dir():
+        return None
+    core = msgspec.structs.replace(settings.core, data_dir=str(path))
+    log = bootstrap.folder_of(msgspec.structs.replace(settings, core=core)).log
+    return log if log.exists() else None
+
+
+def _all(log: EventLog) -> Iterator[tuple[str, float, bytes]]:
+    at = 0
+    while records := log.read(at, _BATCH):
+        for record in records:
+            yield f"log:{record.offset}", record.received_at, record.body
+        at = records[-1].offset + 1
+
+
+def _target(url: str, settings: Settings, options: Options, kafka: bool) -> tuple[Target, str]:
+    """How to reach the system, and a name for it."""
+    imported = not options.restamp
+    if not kafka:
+        sink = partial(over_http, url, imported=imported, timeout_s=2 * ANSWER_S)
+        sink().close()  # refuses what is no URL
+        return Target(partial(Lists, url), sink), url
+    _, log = kafka_sink(settings, imported=imported)
+
+    def publishing() -> Any:
+        return kafka_sink(settings, imported=imported)[0]
+
+    return Target(partial(Lists, url), publishing), f"{log.identity} {url}"
+
+
+def _cursor_of(source: str) -> Path:
+    """Beside the source; for a topic, in the working directory."""
+    if source.startswith(_KAFKA):
+        return Path(f".{source.replace(':', '-')}.freshet-replay")
+    path = Path(source).resolve()
+    return path.with_name(f".{path.name}.freshet-replay")
+
+
+def _tell(told: dict[str, Any], as_json: bool, report: Path | None) -> None:
+    if report is not None:
+        write(report, page.page(told))
+    if as_json:
+        show(told, True)
+        return
+    for table in page.tables(told):
+        sys.stdout.write(text(table) + "\n")
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Any]:
+    """Yield a function that shows figures as progress."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("replaying", total=total)
+
+        def progress(figures: Figures) -> None:
+            scored, hits = figures.ours.scored, figures.hits
+            label = f"replaying, {hits / scored:.3f} among ten" if scored else "replaying"
+            bar.update(task, completed=figures.events, description=label)
+
+        yield progress

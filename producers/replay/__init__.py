@@ -1,0 +1,1 @@
+"""Plays recorded feedback against a running system, and measures what its users would have seen."""
