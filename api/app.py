@@ -37,7 +37,7 @@ def create_app(
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Return the application. `version` and `demo` are what it says about itself."""
-    metrics = Metrics(service.status)
+    metrics = Metrics(service.status, service.freshness)
     calls = [
         *events.calls(service, metrics),
         *recommendations.calls(service, metrics, Ladder(service)),

@@ -7,9 +7,16 @@ from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+
+from stream.service import Freshness
 
 _BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1, 1.5, 2.5, 5,
@@ -38,12 +45,40 @@ class StatusCollector(Collector):
             yield kind(f"freshet_{name}", text, value=float(value))
 
 
+class FreshnessCollector(Collector):
+    """How late this process is, asked for when somebody looks."""
+
+    def __init__(self, freshness: Callable[[], Freshness]) -> None:
+        self._freshness = freshness
+
+    def collect(self) -> Iterator[Metric]:
+        told = self._freshness()
+        lag = GaugeMetricFamily(
+            "freshet_lag_seconds",
+            "How long ago what was learned last was received, 0 at the end of the log",
+            labels=["partition"],
+        )
+        for partition, seconds in told.lag_s.items():
+            lag.add_metric([str(partition)], seconds)
+        yield lag
+        if told.visible:
+            yield HistogramMetricFamily(
+                "freshet_visible_seconds",
+                "From an event's receipt to the moment others' lists of this process know of it",
+                buckets=told.visible, sum_value=told.visible_sum_s,
+            )  # fmt: skip
+
+
 class Metrics:
     """What the HTTP tier counts."""
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, status: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Mapping[str, float]],
+        freshness: Callable[[], Freshness] | None = None,
+    ) -> None:
         self.registry = CollectorRegistry()
         self._durations = Histogram(
             "freshet_request_duration_seconds", "From the first byte read to the answer sent",
@@ -61,6 +96,8 @@ class Metrics:
         self._rungs: dict[tuple[str, bool], Counter] = {}
         ProcessCollector(registry=self.registry)
         self.registry.register(StatusCollector(status))
+        if freshness is not None:
+            self.registry.register(FreshnessCollector(freshness))
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         key = (route, status // 100)

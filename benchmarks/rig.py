@@ -73,11 +73,7 @@ class Cluster:
 
     def worker(self, *arguments: str) -> Worker:
         port = free_port()
-        number = len(self._started)
-        more = {
-            "FRESHET_WORKER__METRICS_PORT": str(port),
-            "FRESHET_WORKER__DATA_DIR": str(self._folder / f"data-{number}"),
-        }
+        more = {"FRESHET_WORKER__METRICS_PORT": str(port)}
         return Worker(self._start(["worker", *arguments], more), port)
 
     def api(self) -> str:

@@ -93,7 +93,6 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     snapshots: Annotated[str, Meta(min_length=1)] = "./freshet-data/cluster"
-    data_dir: Annotated[str, Meta(min_length=1)] = "./freshet-data/worker"
     instance_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,128}$")] = ""
     session_timeout_s: Annotated[float, Meta(ge=1)] = 6.0
     heartbeat_s: Seconds = 0.5

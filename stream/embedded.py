@@ -25,7 +25,7 @@ from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
-from stream.service import Checked, Reading, Receipt
+from stream.service import Checked, Freshness, Reading, Receipt
 from stream.setting import changes, setting_record
 
 logger = logging.getLogger(__name__)
@@ -198,16 +198,19 @@ class Embedded:
 
     def status(self) -> dict[str, float]:
         behind = self._log.end() - self._learner.next_offset
-        last = self._learner.last
         return {
             **self._learner.profiles.counts(),
             "position": self._learner.next_offset,
             "lag_records": behind,
-            "lag_seconds": max(time.time() - last.received_at, 0.0) if behind and last else 0.0,
             "users": self._learner.profiles.users,
             "items": self.model.items,
             "snapshot_age_seconds": time.monotonic() - self._saved_at,
         }
+
+    def freshness(self) -> Freshness:
+        behind, last = self._log.end() > self._learner.next_offset, self._learner.last
+        lag = max(time.time() - last.received_at, 0.0) if behind and last else 0.0
+        return Freshness({0: lag}, [], 0.0)
 
     def recent_users(self, limit: int) -> list[tuple[str, int]]:
         return self._learner.profiles.user_ids(limit)

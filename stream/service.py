@@ -46,6 +46,20 @@ class Reading:
     positions: dict[int, int]
 
 
+@dataclass(frozen=True)
+class Freshness:
+    """How late this process is.
+
+    `lag_s` is by partition, 0 at the end of the log. `visible` counts events by their age when
+    they began to show in others' lists, by upper bound in seconds, each with all below it, up to
+    `+Inf`; empty where that is not measured. `visible_sum_s` is the sum of those ages.
+    """
+
+    lag_s: dict[int, float]
+    visible: list[tuple[str, int]]
+    visible_sum_s: float
+
+
 class Service(Protocol):
     """The system behind the HTTP tier. Every answer comes from here, whatever the adapters."""
 
@@ -84,6 +98,10 @@ class Service(Protocol):
 
     def status(self) -> dict[str, float]:
         """Numbers for metrics."""
+        ...
+
+    def freshness(self) -> Freshness:
+        """How late this process is, for metrics."""
         ...
 
     def recent_users(self, limit: int) -> list[tuple[str, int]]:

@@ -55,7 +55,7 @@ class WorkerMetrics(Collector):
         yield from self._places()
         yield from self._numbers()
         learned = HistogramMetricFamily(
-            "freshet_worker_learned_seconds",
+            "freshet_learned_seconds",
             "From the broker's receipt of an event to the end of a stage's work on it",
             labels=["group"],
         )
@@ -78,7 +78,7 @@ class WorkerMetrics(Collector):
             "freshet_worker_lag_records", "Records between it and the end", labels=labels
         )
         late = GaugeMetricFamily(
-            "freshet_worker_lag_seconds",
+            "freshet_lag_seconds",
             "How long ago the record handled last was received, 0 at the end",
             labels=labels,
         )

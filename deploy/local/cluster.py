@@ -63,11 +63,7 @@ class Plan:
         """Workers, API processes and the demo's shoppers, in the order of their start."""
         for number in range(1, self.workers + 1):
             name = f"worker-{number}"
-            yield name, self.freshet(
-                name, "worker",
-                FRESHET_WORKER__DATA_DIR=str(self.folder / name),
-                FRESHET_WORKER__INSTANCE_ID=name,
-            )  # fmt: skip
+            yield name, self.freshet(name, "worker", FRESHET_WORKER__INSTANCE_ID=name)
         for number, port in enumerate(self.api_ports, 1):
             name = f"api-{number}"
             yield name, self.freshet(name, "api", "--host", _HOST, "--port", str(port))

@@ -62,7 +62,8 @@ class Broker(Server):
     """One broker. It may be killed and started again; its log folder and its port stay.
 
     `advertised` is what clients are told to connect to: the port of a proxy, say.
-    `voters` are all brokers' `id@host:port` where there is more than one.
+    `voters` are all brokers' `id@host:port` where there is more than one (see `brokers`).
+    `scram` are users and their passwords for SCRAM-SHA-512, known from the first start on.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Broker(Server):
         controller_port: int | None = None,
         voters: str | None = None,
         heap: str = "512m",
+        scram: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -83,6 +85,7 @@ class Broker(Server):
         controller = controller_port or free_port()
         self._config = folder / "server.properties"
         self._jars = jars()
+        self._scram = dict(scram or {})
         self._properties = {
             "process.roles": "broker,controller",
             "node.id": str(node),
@@ -123,8 +126,40 @@ class Broker(Server):
 
     def _format(self) -> None:
         command = self._java(
-            "128m", "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._config)
-        )
+            "128m", "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._config),
+            *(
+                part
+                for name, password in self._scram.items()
+                for part in ("--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]")
+            ),
+        )  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ServerFailed(f"the log folder could not be formatted:\n{done.stderr[-1000:]}")
+
+
+def brokers(
+    folder: Path, count: int = 3, properties: Mapping[str, str] | None = None
+) -> list[Broker]:
+    """Brokers of one cluster, each a controller too; topics of theirs survive the loss of one.
+
+    Start all before waiting for any: the first is ready when a majority is there.
+    """
+    ports = [free_port() for _ in range(count)]
+    voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in enumerate(ports, 1))
+    copies, in_sync = str(count), str(count // 2 + 1)
+    shared = {
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        **(properties or {}),
+    }
+    return [
+        Broker(
+            folder / f"kafka-{node}", properties=shared, node=node, controller_port=port,
+            voters=voters, heap="320m",
+        )
+        for node, port in enumerate(ports, 1)
+    ]  # fmt: skip

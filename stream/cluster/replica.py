@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.activity import Activity
-from stream.cluster.freshness import Ages
+from stream.cluster.freshness import Ages, Lags
 from stream.cluster.model_worker import Learning
 from stream.kafka.security import Link
 from stream.model_stage import Watcher
@@ -24,6 +24,8 @@ _POLL_MS: Final = 200
 # Records a turn: each is an envelope; readers see the model move after every one of them.
 _TURN: Final = 50
 _RETRY_S: Final = 1.0
+# A broker with nothing to tell answers twice a second; on a busy machine a little later.
+_SILENT_S: Final = 2.0
 
 
 class Replica:
@@ -44,6 +46,8 @@ class Replica:
         self.published_at = time.monotonic()
         self.caught_up = False
         self.behind = 0
+        self._heard_at = time.time()  # when the broker last told where the log ends
+        self._lags = Lags()
         self._link = link
         self._tp = TP(topic, 0)
         self._snapshots = snapshots
@@ -56,6 +60,16 @@ class Replica:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join(5.0)
+
+    def lag_s(self) -> float:
+        """How many seconds the model may be behind, 0 at the end of the log.
+
+        A broker that tells nothing counts too: nobody knows where its log ends by now.
+        """
+        now, at = time.time(), self.learning.next or 0
+        lag = self._lags.seconds({self._tp: at}, {self._tp: at + self.behind}, self.ages, now)
+        silent = now - self._heard_at
+        return max(lag.get(self._tp, 0.0), silent if silent > _SILENT_S else 0.0)
 
     @property
     def alive(self) -> bool:
@@ -100,6 +114,7 @@ class Replica:
             for record in records:
                 self._apply(record)
         end = consumer.highwater(partition)
+        self._heard_at = max((consumer.last_poll_timestamp(partition) or 0) / 1e3, self._heard_at)
         if end is not None:
             self.behind = max(end - (self.learning.next or 0), 0)
             self.caught_up = self.caught_up or self.behind == 0

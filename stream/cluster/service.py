@@ -12,7 +12,7 @@ from stream.cluster.replica import Replica
 from stream.kafka.envelopes import partition_of
 from stream.manifest import Manifest
 from stream.profiles import UserRow
-from stream.service import Checked, Reading, Receipt
+from stream.service import Checked, Freshness, Reading, Receipt
 
 # How often a wait for the replica looks again; a click is shown within a few of these.
 _LOOK_S: Final = 0.004
@@ -121,12 +121,14 @@ class ClusterService:
         return {
             "position": learning.next or 0,
             "lag_records": self._replica.behind,
-            # Of the newest event that others' lists know of: from its receipt to that moment.
-            "visible_seconds": self._replica.ages.newest_s,
             "items": self.model.items,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
         }
+
+    def freshness(self) -> Freshness:
+        ages = self._replica.ages
+        return Freshness({0: self._replica.lag_s()}, ages.cumulative(), ages.sum_s)
 
     def recent_users(self, limit: int) -> list[tuple[str, int]]:
         """Users of the newest events this process has replayed, with their events among them."""

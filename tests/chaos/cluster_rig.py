@@ -6,6 +6,7 @@ import functools
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from config.cluster import Parts, offline
 from config.load import load
 from deploy.local.kafka import QUICK, Broker
+from deploy.local.kafka import brokers as several
 from deploy.local.processes import Server, free_port
 from deploy.local.redis import Redis
 from stream.cluster.offline import TopicReader
@@ -71,18 +73,29 @@ class Freshet(Server):
 
 
 class Rig:
-    """One namespace on servers of its own. With `proxies`, clients reach both through them."""
+    """One namespace on servers of its own. With `proxies`, clients reach both through them.
 
-    def __init__(self, folder: Path, *, proxies: bool = False, **more: str) -> None:
+    With three brokers every topic is on all of them, and one may be away.
+    """
+
+    def __init__(
+        self, folder: Path, *, proxies: bool = False, brokers: int = 1, **more: str
+    ) -> None:
         self.folder = folder
         advertised, redis_port = (free_port() if proxies else None), free_port()
-        self.broker = Broker(folder / "kafka", properties=QUICK, advertised=advertised)
+        self.brokers = (
+            several(folder, brokers, QUICK)
+            if brokers > 1
+            else [Broker(folder / "kafka", properties=QUICK, advertised=advertised)]
+        )
+        self.broker = self.brokers[0]
         self.redis = Redis(folder / "redis")
         self.kafka_proxy = Proxy(advertised, self.broker.port) if advertised else None
         self.redis_proxy = Proxy(redis_port, self.redis.port) if proxies else None
         url = f"redis://127.0.0.1:{redis_port}/0" if proxies else self.redis.url
         self.environ = {
-            "FRESHET_KAFKA__BOOTSTRAP": self.broker.bootstrap,
+            "FRESHET_KAFKA__BOOTSTRAP": ",".join(each.bootstrap for each in self.brokers),
+            "FRESHET_KAFKA__REPLICATION": str(brokers),
             "FRESHET_KAFKA__PARTITIONS": str(PARTITIONS),
             "FRESHET_REDIS__URL": url,
             "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
@@ -97,9 +110,11 @@ class Rig:
         self._minding = threading.Thread(target=self._mind, daemon=True)
 
     def start(self, workers: int = 1, apis: int = 2) -> None:
-        self.broker.start()
+        for broker in self.brokers:
+            broker.start()
         self.redis.start()
-        self.broker.await_ready()
+        for broker in self.brokers:
+            broker.await_ready()
         self.redis.await_ready()
         self.verb("topics", "create")
         for _ in range(workers):
@@ -124,10 +139,7 @@ class Rig:
         return worker
 
     def _process(self, name: str, *arguments: str) -> Freshet:
-        environ = {
-            **os.environ, **self.environ, "PYTHONPATH": str(ROOT),
-            "FRESHET_WORKER__DATA_DIR": str(self.folder / name),
-        }  # fmt: skip
+        environ = {**os.environ, **self.environ, "PYTHONPATH": str(ROOT)}
         return Freshet(self.folder, name, environ, *arguments)
 
     def _mind(self) -> None:
@@ -148,7 +160,7 @@ class Rig:
         self._ending.set()
         if self._minding.is_alive():
             self._minding.join(10)
-        for process in (*self.workers, *self.apis, self.broker, self.redis):
+        for process in (*self.workers, *self.apis, *self.brokers, self.redis):
             process.kill()
         for proxy in (self.kafka_proxy, self.redis_proxy):
             if proxy is not None:
@@ -259,6 +271,25 @@ class Rig:
     def _shows(self, url: str, item_id: str, after: dict[str, Any]) -> bool:
         answer = httpx.get(f"{url}/v1/users/u1", params=after, timeout=20)
         return answer.status_code == 200 and answer.json()["history"][0]["item_id"] == item_id
+
+    def leader(self, topic: str, partition: int = 0) -> Broker:
+        """The broker that leads a partition."""
+        admin = KafkaAdminClient(bootstrap_servers=self.environ["FRESHET_KAFKA__BOOTSTRAP"])
+        try:
+            [told] = admin.describe_topics([topic])
+            node = next(
+                each["leader_id"]
+                for each in told["partitions"]
+                if each["partition_index"] == partition
+            )
+            return self.brokers[node - 1]
+        finally:
+            admin.close()
+
+    def metric(self, url: str, name: str) -> float:
+        """The sum of a metric over its labels, by an API process."""
+        told = httpx.get(f"{url}/metrics", timeout=20).text
+        return sum(float(n) for n in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", told, re.MULTILINE))
 
     def commit(self, offset: int) -> None:
         """Commit one offset for every partition of both groups; no worker may be running."""

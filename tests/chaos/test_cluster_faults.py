@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -129,6 +131,43 @@ def test_wrong_commits_change_nothing(rig: Rig, load: Load) -> None:
     assert not load.errors, load.errors[:3]
     rig.check(load.acknowledged)
     rig.require_fresh()
+
+
+def test_events_out_of_order_within_the_bound_count_the_same(rig: Rig) -> None:
+    """Some users' events in order, others' the same but shuffled; then one that is too late."""
+    now, dice = time.time(), random.Random(22)
+    kinds = [dice.choice(["view", "like", "purchase"]) for _ in range(60)]
+    sent = [
+        {
+            "type": kind, "item_id": f"i{n}", "event_id": f"order-{n}",
+            "timestamp": now - 86_400 + 600 * n,
+        }
+        for n, kind in enumerate(kinds)
+    ]  # fmt: skip
+    shuffled = dice.sample(sent, len(sent))
+    for user_id, events in (("orderly", sent), ("shuffled", shuffled)):
+        for start in range(0, len(events), 7):
+            batch = [{**event, "user_id": user_id} for event in events[start : start + 7]]
+            answer = httpx.post(f"{rig.urls[0]}/v1/events", json={"events": batch}, timeout=30)
+            assert answer.status_code == 202, answer.text
+    told = [known(rig, user_id, len(sent)) for user_id in ("orderly", "shuffled")]
+    assert told[0]["counts"] == told[1]["counts"]
+    late = {**click("late"), "timestamp": now - 31 * 86_400}
+    answer = httpx.post(f"{rig.urls[0]}/v1/events", json=late, timeout=30)
+    assert answer.status_code == 422 and "timestamp" in answer.text
+
+
+def known(rig: Rig, user_id: str, events: int) -> dict[str, Any]:
+    """A user as the API tells of them, once so many of their events are learned."""
+    found: dict[str, Any] = {}
+
+    def learned() -> bool:
+        answer = httpx.get(f"{rig.urls[1]}/v1/users/{user_id}", timeout=20)
+        found.update(answer.json())
+        return answer.status_code == 200 and sum(found["counts"].values()) == events
+
+    eventually(learned, f"{user_id}: not all events are learned")
+    return found
 
 
 def test_the_oracle_notices_what_it_is_there_for(rig: Rig, load: Load) -> None:

@@ -141,6 +141,24 @@ def test_a_stalled_broker_is_answered_with_503(rig: Rig, seed: int) -> None:
     done(rig, load)
 
 
+def test_a_slow_broker_shows_in_the_lag_and_lists_go_on(rig: Rig, seed: int) -> None:
+    proxy = proxy_of(rig.kafka_proxy)
+    with Load(rig, seed) as load:
+        load.wait_for(300)
+        eventually(rig.is_personal, "rows are not served")
+        assert rig.metric(rig.urls[0], "freshet_visible_seconds_count") > 0
+        proxy.delay_s = 2.0
+        try:
+            eventually(lambda: rig.metric(rig.urls[0], "freshet_lag_seconds") > 2, "no lag is told")
+            eventually(rig.is_personal, "lists did not go on")
+            load.wait_for_lists(20)
+        finally:
+            proxy.delay_s = 0.0
+        load.wait_for(100)
+    done(rig, load)
+    eventually(lambda: rig.metric(rig.urls[0], "freshet_lag_seconds") == 0, "it stays late")
+
+
 def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
     dice = random.Random(seed)
     with Load(rig, seed, pause_s=0.0) as load:

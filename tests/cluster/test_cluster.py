@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import redis
 
 from config.cluster import Parts
 from config.load import load
+from deploy.local.processes import free_port
 from stream.cluster.offline import TopicReader
 from stream.source import TP
 
@@ -91,7 +93,6 @@ def running(kafka: str, redis_url: str, folder: Path, **more: str) -> Iterator[C
         "FRESHET_REDIS__URL": redis_url,
         "FRESHET_CORE__NAMESPACE": f"t{time.time_ns()}",
         "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
-        "FRESHET_WORKER__DATA_DIR": str(folder / "worker"),
         "FRESHET_WORKER__SESSION_TIMEOUT_S": "3",
         "FRESHET_SNAPSHOTS__EVERY_RECORDS": "40",
         **more,
@@ -136,6 +137,8 @@ def send(client: httpx.Client, batch: list[dict[str, Any]]) -> str:
 
 
 def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
+    port = free_port()
+    cluster.environment["FRESHET_WORKER__METRICS_PORT"] = str(port)
     cluster.start("worker")
     one, two = cluster.api(), cluster.api()
     items = [{"item_id": f"i{n}", "title": f"item {n}"} for n in range(ITEMS)]
@@ -154,12 +157,25 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     stranger = two.get("/v1/users/nobody/recommendations").json()
     assert (stranger["served_by"], stranger["degraded"]) == ("trending", False)
     assert traces(cluster) == {"events": [TRACE], "examples": [TRACE]}
+    told = "".join(api.get("/metrics").text for api in (one, two))
+    require_dashboards(told, httpx.get(f"http://127.0.0.1:{port}/metrics").text)
     tag = f"{{{cluster.environment['FRESHET_CORE__NAMESPACE']}:items}}"
     with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
         eventually(lambda: "i39" in trending(store, tag))
         item = json.loads(bytes(store.get(f"{tag}:i:i39") or b""))
         assert (item["item_id"], item["title"]) == ("i39", "item 39")
         assert store.get(f"{tag}:k:{item['key']}") == b"i39"
+
+
+def require_dashboards(api: str, worker: str) -> None:
+    """What the dashboards name is told by a running process of this mode."""
+    told = set(re.findall(r"^freshet_\w+", f"{api}\n{worker}", re.MULTILINE))
+    for panels in (Path(__file__).parents[2] / "config").rglob("*.json"):
+        named = set(re.findall(r"freshet_\w+", panels.read_text()))
+        assert named and named <= told, f"{panels.name}: {named - told}"
+    for text, name in ((api, "visible"), (worker, "learned")):
+        assert re.search(rf"^freshet_{name}_seconds_count.* [1-9]", text, re.MULTILINE)
+        assert re.search(r"^freshet_lag_seconds{.*partition=", text, re.MULTILINE)
 
 
 def traces(cluster: Cluster) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from stream.manifest import Manifest
 from stream.model_stage import ModelStage
 from stream.profiles import Profiles
 from stream.records import LogRecord
-from stream.service import Checked, Reading, Receipt
+from stream.service import Checked, Freshness, Reading, Receipt
 
 encode = msgspec.json.encode
 
@@ -92,6 +92,9 @@ class FakeService:
         if "status" in self.broken:
             raise ConnectionError("the store is away")
         return {"applied": 7, "lag_records": 3, "users": self.profiles.users}
+
+    def freshness(self) -> Freshness:
+        return Freshness({0: 2.5}, [("1.0", 3), ("+Inf", 4)], 9.0)
 
     def recent_users(self, limit: int) -> list[tuple[str, int]]:
         return self.profiles.user_ids(limit)

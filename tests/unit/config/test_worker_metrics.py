@@ -79,5 +79,5 @@ def test_metrics_of_two_stages() -> None:
     assert 'freshet_worker_lag_records{partition="3",topic="events"} 2.0' in lines
     assert 'freshet_worker_duplicates_total{group="two",partition="3"} 4.0' in lines
     assert 'freshet_worker_rows_waiting{group="one",partition="3"} 1.0' in lines
-    assert 'freshet_worker_learned_seconds_count{group="one"} 1.0' in lines
+    assert 'freshet_learned_seconds_count{group="one"} 1.0' in lines
     assert 'freshet_worker_refused_total{group="one"} 2.0' in lines

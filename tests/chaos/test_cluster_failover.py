@@ -1,0 +1,55 @@
+"""Three brokers, and the one that leads is killed under load; behind --full."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.processes import ServerMissing
+from tests.chaos.cluster_load import Load
+from tests.chaos.cluster_rig import Rig
+from tests.conftest import missing
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(1_800),
+    # It leaves the sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+
+@pytest.fixture
+def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    if not full:
+        pytest.skip("minutes long: --full")
+    try:
+        made = Rig(tmp_path_factory.mktemp("rig"), brokers=3)
+    except ServerMissing as error:
+        missing(str(error))
+        raise
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def test_the_leader_is_killed_under_load(rig: Rig) -> None:
+    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"FRESHET_SEED={seed}")
+    topics = rig.parts().topics
+    with Load(rig, seed) as load:
+        for topic in (topics.events, topics.examples, topics.events):
+            load.wait_for(500)
+            leader = rig.leader(topic)
+            leader.kill()
+            load.wait_for(500)  # two of three are enough
+            leader.start()
+            leader.await_ready()
+        load.wait_for(500)
+    assert not load.errors, load.errors[:3]
+    rig.check(load.acknowledged)
+    rig.require_fresh()
