@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Lifespan
@@ -16,6 +17,8 @@ from api import openapi
 from api.assets import Assets
 from api.call import Call, routes_of
 from api.errors import Refused, envelope
+from api.guard import Front
+from api.hosts import TrustedHosts
 from api.ladder import Ladder
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
@@ -25,6 +28,12 @@ from api.routes.page import Title
 from stream.service import Service
 
 _HERE: Final = Path(__file__).parent
+_CORS: Final[dict[str, Any]] = {
+    "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+    "allow_headers": ["authorization", "content-type", "x-api-key", "traceparent"],
+    "expose_headers": ["x-request-id", "retry-after"],
+    "max_age": 600,
+}
 _READER: Final = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
@@ -34,6 +43,7 @@ def create_app(
     version: str = "0",
     demo: str = "none",
     with_docs: bool = True,
+    front: Front = Front(),  # noqa: B008
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Return the application. `version` and `demo` are what it says about itself."""
@@ -49,13 +59,14 @@ def create_app(
     document = openapi.document(calls, version)
     if with_docs:
         calls += docs.calls(lambda: document, _reader())
-    return _compose(calls, metrics, document, lifespan)
+    return _compose(calls, metrics, document, front, lifespan)
 
 
 def _compose(
     calls: list[Call],
     metrics: Metrics,
     document: dict[str, Any],
+    front: Front,
     lifespan: Lifespan[FastAPI] | None,
 ) -> FastAPI:
     app = FastAPI(
@@ -70,8 +81,11 @@ def _compose(
     )
     app.openapi_version = document["openapi"]
     app.openapi_schema = document
-    app.router.routes.extend(routes_of(calls))
+    app.router.routes.extend(routes_of(calls, front.guard))
     app.add_middleware(RawPath)
+    app.add_middleware(TrustedHosts, hosts=front.hosts)
+    if front.origins:
+        app.add_middleware(CORSMiddleware, allow_origins=front.origins, **_CORS)
     app.add_middleware(Observe, metrics=metrics)  # added last, so it is around all others
     return app
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from api.errors import Refused, envelope, refusal_of, unavailable
+from api.guard import Access, Guard
 from api.limits import read_body
 from api.observe import SEEN, Seen
 from api.query import Param, read_query
@@ -41,9 +42,10 @@ Handler = Callable[[Incoming], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Call:
-    """Method, path and handler; the rest is for the reader of /docs, but for `query`.
+    """Method, path, handler, and what they ask of the caller; the rest is for the reader of /docs.
 
-    `takes` and `returns` are types of `api.schemas`; `refuses` are statuses beside 422.
+    `admin` names flags of the query that only an admin may set. `takes` and `returns` are types
+    of `api.schemas`; `refuses` are statuses beside 422.
     """
 
     method: str
@@ -58,6 +60,8 @@ class Call:
     status: int = 200
     refuses: Sequence[int] = ()
     hidden: bool = False
+    access: Access = "read"
+    admin: Sequence[str] = ()
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -69,16 +73,21 @@ class Call:
 class Endpoint:
     """The ASGI app of one path: reads, calls, and turns every refusal into the envelope."""
 
-    def __init__(self, path: str, calls: dict[str, Call]) -> None:
+    def __init__(self, path: str, calls: dict[str, Call], guard: Guard) -> None:
         self._path = path
         self._calls = calls
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen: Seen = scope[SEEN]
         seen.route = self._path
         call = self._calls.get(scope["method"]) or self._calls["GET"]  # HEAD
         try:
-            response = await call.handle(_read(call, scope, receive))
+            self._guard.admit(scope, call.access)
+            incoming = _read(call, scope, receive)
+            if any(incoming.query[name] for name in call.admin):
+                self._guard.require(scope, "admin")
+            response = await call.handle(incoming)
         except InvalidEvent as error:
             response = envelope(refusal_of(error), seen.request_id)
         except LogUnavailable as error:
@@ -94,12 +103,12 @@ def _read(call: Call, scope: Scope, receive: Receive) -> Incoming:
     return Incoming(ids, read_query(scope["query_string"], call.query), scope, receive)
 
 
-def routes_of(calls: Iterable[Call]) -> list[Route]:
+def routes_of(calls: Iterable[Call], guard: Guard) -> list[Route]:
     """One route a path, so that 405 names all that the path allows."""
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
     return [
-        Route(path.replace("}", ":raw}"), Endpoint(path, methods), methods=sorted(methods))
+        Route(path.replace("}", ":raw}"), Endpoint(path, methods, guard), methods=sorted(methods))
         for path, methods in by_path.items()
     ]

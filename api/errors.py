@@ -13,12 +13,16 @@ from stream.errors import InvalidEvent, LogUnavailable
 
 _CODES: Final = {
     400: "not_json",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     408: "timeout",
     413: "too_large",
     415: "unsupported_media_type",
+    421: "misdirected",
     422: "invalid",
+    429: "too_many_requests",
     500: "internal",
     503: "unavailable",
 }

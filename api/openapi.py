@@ -15,16 +15,24 @@ _ABOUT: Final = (
     "Send what people do, get what to show them next. Every event answered with 202 is in that "
     "person's next list; pass its `position` as `after` to be sure of it."
 )
+_KEYS: Final = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 _PATHS: Final = "#/components/schemas/{name}"
 _SAID: Final = {
     200: "Here it is",
     202: "Durable, and learned from now on",
     400: "Not JSON",
+    401: "No key, or one that is not known, where keys are asked for",
+    403: "The key has not got the scope",
     404: "Not known",
     408: "The body took too long",
     413: "The body is too large",
     415: "Not sent as JSON",
+    421: "Not a host that this server answers to",
     422: "Something in it is wrong; `field` says what",
+    429: "Too many requests; `Retry-After` says when",
     503: "Not now; `Retry-After` says when",
 }
 
@@ -42,7 +50,10 @@ def document(calls: Iterable[Call], version: str) -> dict[str, Any]:
         "openapi": "3.0.3",
         "info": {"title": "Freshet", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": {n: _older(s) for n, s in sorted(components.items())}},
+        "components": {
+            "schemas": {n: _older(s) for n, s in sorted(components.items())},
+            "securitySchemes": _KEYS,
+        },
     }
 
 
@@ -56,6 +67,8 @@ def _operation(call: Call) -> dict[str, Any]:
             str(status): _response(status, call) for status in (call.status, *_refusals(call))
         },
     }
+    if call.access != "open":
+        operation["security"] = [{}, {"bearer": []}, {"header": []}]
     if call.takes:
         refs = [_ref(one) for one in call.takes]
         schema = refs[0] if len(refs) == 1 else {"oneOf": refs}
@@ -69,8 +82,9 @@ def _words(path: str) -> list[str]:
 
 
 def _refusals(call: Call) -> list[int]:
-    may_be_wrong = {422} if call.ids or call.query or call.takes else set()
-    return sorted({*call.refuses, *may_be_wrong})
+    may_be_wrong = {422}  # an unknown parameter of the query, at least
+    guarded = {401, 403, 429} if call.access != "open" else set()
+    return sorted({*call.refuses, *may_be_wrong, *guarded, 421})
 
 
 def _response(status: int, call: Call) -> dict[str, Any]:

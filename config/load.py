@@ -19,7 +19,7 @@ from config.settings import Settings
 PREFIX = "FRESHET_"
 FILE = "freshet.toml"
 # Named in the environment beside the settings, and not one of them.
-_NOT_SETTINGS = {"FRESHET_CONFIG", "FRESHET_TEST_DATA"}
+_NOT_SETTINGS = {"FRESHET_CONFIG", "FRESHET_TEST_DATA", "FRESHET_API_KEY"}
 
 Tree = dict[str, Any]
 
@@ -36,7 +36,7 @@ def load(
     environ = os.environ if environ is None else environ
     tree = _from_file(file, environ)
     for key, value in _from_environment(environ):
-        _put(tree, key, value)
+        _put(tree, key, value.split(",") if _is_list(key) and value else value)
     for dotted, value in (flags or {}).items():
         if value is not None:
             _put(tree, dotted.split("."), value)
@@ -158,6 +158,19 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
         if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
             return argument
     return None
+
+
+def _is_list(key: list[str]) -> bool:
+    """Whether the setting is a list; in the environment its entries stand between commas.
+
+    >>> [_is_list(key.split(".")) for key in ("api.trusted_hosts", "api.port", "no.such.key")]
+    [True, False, False]
+    """
+    kind: Any = Settings
+    for name in key:
+        struct = _struct_in(kind)
+        kind = get_type_hints(struct).get(name) if struct is not None else None
+    return getattr(kind, "__origin__", None) is list
 
 
 def _is_mapping(kind: Any) -> bool:

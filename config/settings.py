@@ -12,6 +12,7 @@ from stream.manifest import Manifest
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Rate = Annotated[str, Meta(pattern=r"^(\d+/(second|minute|hour|day))?$")]
 Days = Annotated[float, Meta(ge=0)]
 
 
@@ -23,11 +24,25 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The HTTP tier."""
+    """The HTTP tier.
+
+    Without keys it listens on this machine only, unless `allow_open`. Rates are counted in
+    each process, and not at all on loopback; empty: no limit. `trusted_hosts` are the names it
+    answers to; when empty, those of this machine on loopback and any elsewhere. `proxies` are the
+    addresses whose `X-Forwarded-For` is believed, `*` any. `keys_file`, when empty, is
+    `keys.json` in the data folder.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     docs: bool = True
+    allow_open: bool = False
+    keys_file: str = ""
+    rate_per_key: Rate = "2000/second"
+    rate_per_address: Rate = "1000/second"
+    trusted_hosts: list[str] = []
+    cors_origins: list[str] = []
+    proxies: list[str] = []
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,6 +11,8 @@ export class Refused extends Error {
   }
 }
 
+import * as key from "./key.js";
+
 const TIMEOUT_MS = 8000;
 
 // A proxy whose upstream is gone answers these; so does Freshet while it starts or is full.
@@ -20,7 +22,14 @@ async function request(path, options = {}) {
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), TIMEOUT_MS);
   try {
-    const response = await fetch(path, { ...options, signal: giveUp.signal, cache: "no-store" });
+    const headers = { ...options.headers, ...key.header() };
+    const settings = { ...options, headers, signal: giveUp.signal, cache: "no-store" };
+    const response = await fetch(path, settings);
+    if (response.status === 401) {
+      clearTimeout(timer);
+      await key.ask();
+      return await request(path, options);
+    }
     const body = await response.json().catch(() => null);
     if (response.ok && body !== null) return body;
     if (AWAY.has(response.status) || response.ok) throw new Unreachable(body?.error?.message ?? "");

@@ -38,7 +38,9 @@ class Docs:
 def calls(document: Callable[[], dict[str, Any]], assets: Assets) -> list[Call]:
     docs = Docs(document, assets)
     return [
-        Call("GET", "/docs", docs.page, "Documentation", hidden=True),
-        Call("GET", "/docs/static/{file}", docs.static, "A file of it", hidden=True),
-        Call("GET", "/openapi.json", docs.openapi, "The OpenAPI document", hidden=True),
+        Call("GET", "/docs", docs.page, "Documentation", hidden=True, access="open"),
+        Call("GET", "/docs/static/{file}", docs.static, "A file of it", hidden=True, access="open"),
+        Call(
+            "GET", "/openapi.json", docs.openapi, "The OpenAPI document", hidden=True, access="open"
+        ),
     ]

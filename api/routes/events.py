@@ -77,5 +77,6 @@ def calls(service: Service, metrics: Metrics) -> list[Call]:
             tag="feedback", query=[Flag("import", says=says)],
             takes=[schemas.Event, schemas.Events], example=EXAMPLE,
             returns=schemas.EventsAccepted, status=202, refuses=(400, 408, 413, 415, 503),
+            access="write", admin=("import",),
         )
     ]  # fmt: skip

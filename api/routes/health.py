@@ -37,9 +37,9 @@ def calls(service: Service, metrics: Metrics) -> list[Call]:
     health = Health(service, metrics)
     return [
         Call("GET", "/livez", health.alive, "Is the process alive", tag="health",
-             returns=schemas.Status),
+             returns=schemas.Status, access="open"),
         Call("GET", "/readyz", health.ready, "Is it ready to serve", tag="health",
-             returns=schemas.Status, refuses=(503,)),
+             returns=schemas.Status, refuses=(503,), access="open"),
         Call("GET", "/metrics", health.numbers, "Numbers for Prometheus", tag="health",
              returns=str),
     ]  # fmt: skip

@@ -77,7 +77,7 @@ def calls(service: Service) -> list[Call]:
         Call(
             "PUT", "/v1/items", items.put, "Put items into the catalogue; each replaces its like",
             tag="catalogue", takes=[schemas.Items], example=EXAMPLE, returns=schemas.Accepted,
-            status=202, refuses=(400, 408, 413, 415, 503),
+            status=202, refuses=(400, 408, 413, 415, 503), access="write",
         ),
         Call(
             "GET", "/v1/items/{item_id}", items.get, "An item of the catalogue",
@@ -86,5 +86,6 @@ def calls(service: Service) -> list[Call]:
         Call(
             "DELETE", "/v1/items/{item_id}", items.delete, "Take an item out of the catalogue",
             tag="catalogue", returns=schemas.Accepted, status=202, refuses=(404, 503),
+            access="write",
         ),
     ]  # fmt: skip

@@ -72,9 +72,12 @@ def calls(service: Service, title: Title, assets: Assets) -> list[Call]:
     shown = Number("limit", 1, 100, 24)
     after = Number("after", 0, _LARGEST, 0)
     return [
-        Call("GET", "/", page.index, "The page", hidden=True),
-        Call("GET", "/page/static/{file}", page.static, "A file of the page", hidden=True),
+        Call("GET", "/", page.index, "The page", hidden=True, access="open"),
+        Call(
+            "GET", "/page/static/{file}", page.static, "A file of the page",
+            hidden=True, access="open",
+        ),
         Call("GET", "/page/info", page.info, "This installation", hidden=True),
         Call("GET", "/page/shoppers", page.shoppers, "Active users", query=[shown], hidden=True),
         Call("GET", "/page/activity", page.activity, "Events learned", query=[after], hidden=True),
-    ]
+    ]  # fmt: skip

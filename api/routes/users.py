@@ -93,7 +93,7 @@ def calls(service: Service) -> list[Call]:
         Call(
             "PUT", "/v1/users", users.put, "Put attributes of users",
             tag="users", takes=[schemas.Users], example=EXAMPLE, returns=schemas.Accepted,
-            status=202, refuses=(400, 408, 413, 415, 503),
+            status=202, refuses=(400, 408, 413, 415, 503), access="write",
         ),
         Call(
             "GET", "/v1/users/{user_id}", users.get, "What is known of a user",

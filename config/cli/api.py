@@ -33,9 +33,12 @@ def api(
     from config.cluster import Parts, api_process
 
     names = require_agreement(settings)
+    from config.front import front
+
+    door = front(settings)
     with bind(settings) as listening:
         process = api_process(Parts(settings, names))
         address = ":".join(str(part) for part in listening.getsockname()[:2])
         listening.listen()  # whoever reads the address may call at once, and waits a moment
         console.print(f"Freshet's API is at [bold]http://{address}[/bold] (Ctrl-C ends it)")
-        listen(process.service, settings, "none", listening, process.lifespan)
+        listen(process.service, settings, "none", listening, door, process.lifespan)

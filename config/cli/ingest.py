@@ -34,6 +34,9 @@ def ingest_file(
     kafka: Annotated[
         str | None, typer.Option(help="Instead of a server: brokers as HOST:PORT,…")
     ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="FRESHET_API_KEY", help="Where the server asks for one.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Events a second at most.")] = None,
     columns: Annotated[
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
@@ -60,7 +63,7 @@ def ingest_file(
         settings = settings_for(config, kafka__bootstrap=kafka)
         report = _publish(dataset, file, settings, rate)
     elif data_dir is None:
-        report = _send(dataset, HttpSink(url or "http://127.0.0.1:8000"), rate)
+        report = _send(dataset, HttpSink(url or "http://127.0.0.1:8000", api_key), rate)
     else:
         running = bootstrap.embedded(settings_for(config, data_dir))
         try:

@@ -8,11 +8,14 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.settings import Settings
 from stream.errors import StreamError
 from stream.service import Service
+
+if TYPE_CHECKING:
+    from api.guard import Front
 
 #: Open requests get this long at Ctrl-C; drain and snapshot have the rest of the ten seconds.
 GRACE_S = 2
@@ -41,6 +44,7 @@ def listen(
     settings: Settings,
     demo: str,
     listening: socket.socket,
+    front: Front,
     lifespan: Lifespan | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises StreamError when it could not even start."""
@@ -50,7 +54,7 @@ def listen(
 
     application = create_app(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
-        lifespan=lifespan,
+        front=front, lifespan=lifespan,
     )  # fmt: skip
     server = uvicorn.Server(
         uvicorn.Config(
@@ -61,6 +65,8 @@ def listen(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.api.proxies),
+            forwarded_allow_ips=settings.api.proxies,
             timeout_graceful_shutdown=GRACE_S,
         )
     )

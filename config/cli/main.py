@@ -6,12 +6,14 @@ import sys
 
 import typer
 
+from api.errors import ApiError
 from config.cli import (
     api,
     config_verbs,
     dead_letters,
     evaluate,
     ingest,
+    keys,
     replay,
     run,
     settings_verbs,
@@ -50,6 +52,7 @@ app.add_typer(snapshots.app, name="snapshots")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(topics.app, name="topics")
 app.add_typer(store.app, name="store")
+app.add_typer(keys.app, name="keys")
 app.add_typer(settings_verbs.app, name="settings")
 app.add_typer(config_verbs.app, name="config")
 
@@ -66,7 +69,7 @@ def main() -> None:
         app()
     except _USAGE as error:
         _end(str(error), 2)
-    except (ProducerError, StreamError, ModelError, OSError) as error:
+    except (ApiError, ProducerError, StreamError, ModelError, OSError) as error:
         _end(str(error), 1)
     except KeyboardInterrupt:
         _end("stopped", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ from config.cli.listen import GRACE_S, bind, listen
 from config.cli.logs import set_up_logs
 from config.cli.options import ConfigFile, DataDir, console, progress_bar, settings_for
 from config.settings import Settings
+
+if TYPE_CHECKING:
+    from api.guard import Front
 
 # Longest a thread may hold the interpreter before another gets it: at Python's default of
 # 5 ms a request would wait that long for the learner.
@@ -45,11 +48,14 @@ def run(
     settings = settings_for(config, data_dir, api__host=host, api__port=port)
     set_up_logs(settings.logs)
     sys.setswitchinterval(_SWITCH_S)
+    from config.front import front
+
+    door = front(settings)
     listening = bind(settings)
     with listening:
         running = bootstrap.embedded(settings)
         try:
-            _serve(running, settings, demo, listening)
+            _serve(running, settings, demo, listening, door)
         finally:
             console.print("draining and saving …")
             running.close()
@@ -57,7 +63,11 @@ def run(
 
 
 def _serve(
-    running: bootstrap.Running, settings: Settings, demo: DemoName, listening: socket.socket
+    running: bootstrap.Running,
+    settings: Settings,
+    demo: DemoName,
+    listening: socket.socket,
+    door: Front,
 ) -> None:
     service = running.service
     with progress_bar("learning what the log holds", None) as advance:
@@ -75,7 +85,7 @@ def _serve(
     host, port = listening.getsockname()[:2]
     console.print(f"Freshet is at [bold]http://{host}:{port}[/bold] (Ctrl-C ends it)")
     try:
-        listen(service, settings, playing.name if playing else "none", listening)
+        listen(service, settings, playing.name if playing else "none", listening, door)
     finally:
         stop.set()
         if playing is not None:

@@ -151,10 +151,17 @@ def test_what_runs_for_ever_is_watched_limited_and_started_again(
             assert service["healthcheck"]["test"]
 
 
-def test_one_port_is_public(services: dict[str, Service]) -> None:
+def test_no_port_is_anybodys_but_this_machines(services: dict[str, Service]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == ["8000:8000"]
-    assert services["proxy"]["ports"] == ["8000:8000"]
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+    assert services["proxy"]["ports"] == ["127.0.0.1:8000:8000"]
+    open_to_all = {
+        name
+        for name, service in services.items()
+        if service.get("environment", {}).get("FRESHET_API__ALLOW_OPEN") == "true"
+    }
+    assert open_to_all == {"api-1", "api-2"}
+    assert not any(services[name].get("ports") for name in open_to_all)
 
 
 def test_the_proxy_asks_both_api_processes(services: dict[str, Service]) -> None:

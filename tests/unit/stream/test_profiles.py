@@ -3,7 +3,6 @@
 import itertools
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
