@@ -22,7 +22,7 @@ _BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1, 1.5, 2.5, 5,
 )  # fmt: skip
 # Counts of the system since its log began; what else its status has are gauges.
-_COUNTED: Final = {"applied", "duplicates", "capped", "dead_letters", "other"}
+_COUNTED: Final = {"applied", "duplicates", "capped", "dead_letters", "other", "replica_mismatches"}
 
 logger = structlog.get_logger(__name__)
 

@@ -11,21 +11,25 @@ from typing import Any, Literal
 
 from msgspec import structs
 
+from config.namespaces import head_of
 from config.redis_link import redis_link
 from config.settings import Settings
 from config.snapshots import stored_snapshots
 from models.model import Model
 from stream.cluster.emitter import Emitter
+from stream.cluster.keeper import Keeper
 from stream.cluster.model_worker import Learning
 from stream.cluster.offline import Offline
 from stream.cluster.profiles_worker import ProfilesWorker
 from stream.cluster.replica import Replica
 from stream.cluster.same_log import CheckedSnapshots, place_of
 from stream.cluster.saving import SavePolicy
-from stream.cluster.service import ClusterService
-from stream.cluster.standby import StandbyModelWorker
+from stream.cluster.service import ClusterService, Serving
+from stream.cluster.standby import Beside, StandbyModelWorker
+from stream.errors import StreamError
 from stream.faust.app import Timeouts
 from stream.faust.source import FaustSource
+from stream.kafka import filled
 from stream.kafka.appender import KafkaAppender
 from stream.kafka.envelopes import partition_of
 from stream.kafka.names import Topics
@@ -35,6 +39,7 @@ from stream.manifest import Manifest
 from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
 from stream.redis.link import Link as RedisLink
+from stream.redis.notices import Notices
 from stream.redis.published import Published
 from stream.redis.reader import RedisReader
 from stream.redis.stage_store import StageStore
@@ -86,6 +91,12 @@ class Parts:
         link = redis_link(self.settings.redis, self.settings.redis.worker_timeout_s)
         return Published(link, self.settings.core.namespace)
 
+    def notices(self, timeout_s: float) -> Notices:
+        return Notices(redis_link(self.settings.redis, timeout_s), self.topics.log)
+
+    def learning(self) -> Learning:
+        return Learning(self.model(), self.settings.snapshots.hash_every_records)
+
     def store(self) -> StageStore:
         link = redis_link(self.settings.redis, self.settings.redis.worker_timeout_s)
         return StageStore(RedisRows(link, self.settings.core.namespace, self.partition_of()))
@@ -131,11 +142,18 @@ def member(parts: Parts, stage: Stage) -> Member:
         handler.source = _source(parts, group, topics)
         return Member("profiles", handler.source, handler, emitter, handler.mind_the_store)
     model = StandbyModelWorker(
-        parts.model(), parts.store(), parts.snapshots(), policy, partial(_follow, parts),
-        parts.published(),
-    )  # fmt: skip
+        parts.model(), parts.store(), parts.snapshots(), policy, _beside(parts), parts.published()
+    )
     model.source = _source(parts, parts.topics.model_group, [parts.topics.examples])
     return Member("model", model.source, model, mind=model.stand_by)
+
+
+def _beside(parts: Parts) -> Beside:
+    s = parts.settings
+    return Beside(
+        partial(_follow, parts), parts.notices(s.redis.worker_timeout_s), parts.topics.namespace,
+        s.snapshots.hash_every_records, parts.peek.bounds,
+    )  # fmt: skip
 
 
 def _follow(parts: Parts, learning: Learning, watch: Watcher) -> Replica:
@@ -160,32 +178,73 @@ class ApiProcess:
 
     service: ClusterService
     appender: KafkaAppender
-    replica: Replica
     redis: RedisLink
+    keeper: Keeper
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         await self.appender.start()
-        self.replica.start()
+        self.service.serving.replica.start()
+        keeping = asyncio.create_task(self.keeper.run())
         try:
             yield
         finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
             await self.appender.stop()
-            self.replica.stop()
+            self.service.serving.replica.stop()
             await self.redis.close()
 
 
 def api_process(parts: Parts) -> ApiProcess:
-    """One API process: a replica of the model, rows from Redis, appends to Kafka."""
+    """One API process: a replica of the model, rows from Redis, appends to Kafka.
+
+    One of the log's own namespace serves whichever `freshet store switch` has named; one
+    started on a namespace filled beside it stays there.
+    """
     s = parts.settings
     redis = redis_link(s.redis, s.redis.request_timeout_s)
-    reader = RedisReader(redis, s.core.namespace, parts.partition_of())
-    replica = Replica(
-        Learning(parts.model()), parts.kafka, parts.topics.examples, parts.snapshots(True)
-    )
     appender = KafkaAppender(parts.kafka, parts.topics, parts.manifest)
-    service = ClusterService(s.core.namespace, parts.manifest, replica, appender, reader)
-    return ApiProcess(service, appender, replica, redis)
+    service = ClusterService(_serving(parts, redis), appender)
+    keeper = Keeper(
+        service, Notices(redis, parts.topics.log), partial(_opened, parts, redis),
+        parts.topics.namespace, parts.topics.owns_log,
+    )  # fmt: skip
+    return ApiProcess(service, appender, redis, keeper)
+
+
+def _serving(parts: Parts, redis: RedisLink) -> Serving:
+    snapshots, topics = parts.snapshots(True), parts.topics
+    replica = Replica(parts.learning(), parts.kafka, topics.examples, snapshots)
+    reader = RedisReader(redis, topics.namespace, parts.partition_of())
+    return Serving(topics.namespace, parts.manifest, replica, reader)
+
+
+def _opened(parts: Parts, redis: RedisLink, namespace: str) -> Serving:
+    """What serves another namespace of the same log. Raises StreamError."""
+    return _serving(beside(parts, namespace), redis)
+
+
+def beside(parts: Parts, namespace: str) -> Parts:
+    """The parts of another namespace that learns from the same log, under its own manifest.
+
+    Raises StreamError when there is none, BrokerUnreachable.
+    """
+    s, topics = parts.settings, parts.topics
+    if namespace == topics.namespace:
+        return parts
+    core, manifest, names = structs.replace(s.core, namespace=namespace), s.manifest, topics
+    head = head_of(s, namespace)
+    if head is not None and head["reads"] == topics.log:
+        manifest, names = filled.manifest_of(head), Topics(namespace, topics.log)
+    elif namespace == topics.log:
+        names = Topics(namespace)
+    else:
+        raise StreamError(
+            f"{namespace} does not exist beside {topics.log}; fill it with "
+            f"`freshet worker --from-start --into {namespace}`"
+        )
+    return Parts(structs.replace(s, core=core, manifest=manifest), names)
 
 
 def offline(parts: Parts) -> Offline:

@@ -46,11 +46,16 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When state is saved: after so many records, or so many seconds, whichever is first."""
+    """When state is saved: after so many records, or so many seconds, whichever is first.
+
+    In the cluster, those who follow the model compare its hash every `hash_every_records` of
+    `examples`; give all processes the same number.
+    """
 
     every_records: Count = 20_000
     every_s: Seconds = 60.0
     keep: Count = 3
+    hash_every_records: Count = 10_000
 
 
 class Logs(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.ratings import Ratings
 from models.settings import LearningSettings
-from models.tables import Arena, Array
+from models.tables import Arena, Array, digest_of
 from models.vectors import place
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
@@ -224,11 +224,22 @@ class Model:
 
     def digest(self) -> bytes:
         """16 bytes over all that can change an answer."""
+        return self._digest(self.arena.digest(), self.ratings.digest(), self.settings)
+
+    def frozen_digest(self) -> Callable[[], bytes]:
+        """What `digest` would answer now, to be called later, on any thread.
+
+        Only copying is done here: about a sixth of the time that hashing takes.
+        """
+        tables, ratings, settings = self.arena.dump(), self.ratings.digest(), self.settings
+        return lambda: self._digest(digest_of(tables.items()), ratings, settings)
+
+    def _digest(self, arena: bytes, ratings: bytes, settings: LearningSettings) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{LEARNING_VERSION}|{self.seed}|".encode())
-        digest.update(msgspec.json.encode(self.settings))
-        digest.update(self.arena.digest())
-        digest.update(self.ratings.digest())
+        digest.update(msgspec.json.encode(settings))
+        digest.update(arena)
+        digest.update(ratings)
         return digest.digest()
 
     def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:

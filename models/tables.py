@@ -6,7 +6,7 @@ That alone gives snapshots, the state hash and the memory account. No learning h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -112,11 +112,7 @@ class Arena:
 
     def digest(self) -> bytes:
         """16 bytes over names, dtypes, shapes and contents; any changed element changes it."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, array in self.content():
-            digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-        return digest.digest()
+        return digest_of(self.content())
 
     def nbytes(self) -> int:
         """Bytes allocated, spare capacity included."""
@@ -180,6 +176,15 @@ def _room_for(rows: int) -> int:
     while capacity < rows:
         capacity *= 2
     return capacity
+
+
+def digest_of(content: Iterable[tuple[str, Array]]) -> bytes:
+    """What `Arena.digest` gives for this content, or for a dump's items."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, array in content:
+        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.digest()
 
 
 def _split(data: Array, lengths: Array) -> list[bytes]:

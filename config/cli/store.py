@@ -65,6 +65,36 @@ def rebuild(
     console.print(f"{taken} of {len(wanted)} partitions will be written anew")
 
 
+@app.command()
+def switch(
+    namespace: Annotated[
+        str | None, typer.Argument(help="The one to serve; without it, say which one is.")
+    ] = None,
+    max_behind: Annotated[
+        int, typer.Option(min=0, help="Records of `events` it may be behind.")
+    ] = 1_000,
+    redis: Url = None,
+    kafka: Annotated[str | None, typer.Option(help="Brokers; default kafka.bootstrap.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have running API processes serve another namespace of the same log, and back again.
+
+    They notice within a second, load its model beside the one they serve, and change over once
+    it has caught up; no request fails meanwhile. Refused is a namespace that does not exist, or
+    whose rows or model are far behind. API processes started on a filled namespace stay on it.
+
+    Example: `freshet store switch trial`
+    """
+    settings = settings_for(config, redis__url=redis, kafka__bootstrap=kafka)
+    from config import switching
+
+    if namespace is not None:
+        switching.switch(settings, namespace, max_behind)
+        console.print(f"API processes change over to {namespace}")
+    show({"served": switching.served(settings)}, as_json)
+
+
 def _with_store(settings: Settings, ask: Callable[[StoreCheck], Awaitable[T]]) -> T:
     from config.redis_link import redis_link
     from stream.kafka.envelopes import partition_of

@@ -22,6 +22,7 @@ from models.answers import Asked
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Learned, Model
 from stream.cluster.freshness import Ages
+from stream.cluster.hashes import Hashes
 from stream.cluster.outage import Outage
 from stream.cluster.partition import witness_of
 from stream.cluster.publishing import ItemWriter, Publishing
@@ -66,8 +67,9 @@ class EmbeddingWriter(Protocol):
 class Learning:
     """A model at an offset of `examples`: what worker, standby and API replica share."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, hash_every: int = 0) -> None:
         self.stage = ModelStage(model)
+        self.hashes = Hashes(hash_every)
         self.next: int | None = None
         self.witness = ""
         self.identity = ""
@@ -91,6 +93,8 @@ class Learning:
         self.witness = witness_of(record)
         if record.offset == 0:
             self.identity = self.witness
+        if self.hashes.due(self.next):
+            self.hashes.take(self.next, self._frozen_hash())
 
     def _learn(self, record: SourceRecord, watch: Any) -> None:
         if record.offset == 0 and manifest_in(record.value) is not None:
@@ -132,12 +136,25 @@ class Learning:
             self.identity, self.witness = snapshot.identity, snapshot.witness
             return
 
+    def reset(self) -> None:
+        """Forget all; `restore` is next."""
+        self.stage.model.reset()
+        self.stage.marks, self.next = {}, None
+        self.hashes.forget()
+
     def state_hash(self) -> str:
         """Hex digest over the model and its marks."""
-        marks = sorted(self.stage.marks.items())
-        digest = hashlib.blake2b(self.stage.model.digest(), digest_size=16)
-        digest.update(repr(marks).encode())
-        return digest.hexdigest()
+        return _hex(self.stage.model.digest(), sorted(self.stage.marks.items()))
+
+    def _frozen_hash(self) -> Callable[[], str]:
+        digest, marks = self.stage.model.frozen_digest(), sorted(self.stage.marks.items())
+        return lambda: _hex(digest(), marks)
+
+
+def _hex(model: bytes, marks: list[tuple[int, int]]) -> str:
+    digest = hashlib.blake2b(model, digest_size=16)
+    digest.update(repr(marks).encode())
+    return digest.hexdigest()
 
 
 class ModelWorker:
@@ -155,8 +172,9 @@ class ModelWorker:
         snapshots: SnapshotStore,
         policy: SavePolicy,
         items: ItemWriter | None = None,
+        hash_every: int = 0,
     ) -> None:
-        self.learning = Learning(model)
+        self.learning = Learning(model, hash_every)
         self.ages = Ages()
         self.source: Source | None = None
         self._store = store

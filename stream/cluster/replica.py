@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream.activity import Activity
 from stream.cluster.freshness import Ages, Lags
 from stream.cluster.model_worker import Learning
+from stream.errors import PositionLost
 from stream.kafka.security import Link
 from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
@@ -29,7 +30,11 @@ _SILENT_S: Final = 2.0
 
 
 class Replica:
-    """A thread that keeps a model at the end of `examples`."""
+    """A thread that keeps a model at the end of `examples`.
+
+    `fault` says why it has ended by itself: retention has overrun it, and only another replica,
+    from a newer snapshot, can go on.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class Replica:
         self.behind = 0
         self._heard_at = time.time()  # when the broker last told where the log ends
         self._lags = Lags()
+        self.fault: str | None = None
         self._link = link
         self._tp = TP(topic, 0)
         self._snapshots = snapshots
@@ -84,6 +90,10 @@ class Replica:
                     self.learning.restore(self._snapshots)
                     restored = True
                 asyncio.run(self._follow())
+            except PositionLost as error:
+                self.fault = str(error)
+                logger.error("the replica cannot go on: %s", error)
+                return
             except Exception:
                 # Answers go on from the last state; readiness and lag tell of it.
                 logger.exception("the replica lost its log and tries again")
@@ -92,21 +102,27 @@ class Replica:
     async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # what was trimmed away is not to be passed over
             **self._link.options(),
         )
         await consumer.start()
         try:
             partition = TopicPartition(self._tp.topic, self._tp.partition)
             consumer.assign([partition])
-            if self.learning.next is not None:
-                consumer.seek(partition, self.learning.next)
-            else:
-                await consumer.seek_to_beginning(partition)
+            consumer.seek(partition, await self._next(consumer, partition))
             while not self._stopping.is_set():
                 await self._turn(consumer, partition)
         finally:
             await consumer.stop()
+
+    async def _next(self, consumer: Any, partition: TopicPartition) -> int:
+        """The next offset. Raises PositionLost where the log begins above it."""
+        wanted = self.learning.next or 0
+        begin = (await consumer.beginning_offsets([partition]))[partition]
+        if begin > wanted:
+            end = (await consumer.end_offsets([partition]))[partition]
+            raise PositionLost(self._tp.topic, self._tp.partition, wanted, begin, end)
+        return wanted
 
     async def _turn(self, consumer: Any, partition: TopicPartition) -> None:
         fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_TURN)

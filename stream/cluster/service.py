@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from models.model import Model
@@ -51,25 +52,35 @@ class RowReader(Protocol):
     async def wait(self, partition: int, position: int, timeout_s: float) -> bool: ...
 
 
+@dataclass(frozen=True)
+class Serving:
+    """A namespace as it is served: its replica of the model, and its rows."""
+
+    namespace: str
+    manifest: Manifest
+    replica: Replica
+    rows: RowReader
+
+
 class ClusterService:
-    """One API process of the cluster."""
+    """One API process of the cluster. `use` changes over to another namespace or replica."""
 
     mode = "cluster"
+    namespace: str
+    manifest: Manifest
+    model: Model
 
-    def __init__(
-        self,
-        namespace: str,
-        manifest: Manifest,
-        replica: Replica,
-        appender: Appender,
-        rows: RowReader,
-    ) -> None:
-        self.namespace = namespace
-        self.manifest = manifest
-        self.model: Model = replica.learning.stage.model
-        self._replica = replica
+    def __init__(self, serving: Serving, appender: Appender) -> None:
         self._appender = appender
-        self._rows = rows
+        self.replica_mismatches = 0
+        self.use(serving)
+
+    def use(self, serving: Serving) -> None:
+        """Serve this from now on; appends go to the same log, so tokens keep their meaning."""
+        self.serving = serving
+        self.namespace, self.manifest = serving.namespace, serving.manifest
+        self.model = serving.replica.learning.stage.model
+        self._replica, self._rows = serving.replica, serving.rows
         self._marks: dict[int, int] = {}
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
@@ -114,6 +125,8 @@ class ClusterService:
         return self._replica.published_at
 
     def ready(self) -> str | None:
+        if self._replica.fault is not None:
+            return self._replica.fault
         return None if self._replica.caught_up else "the replica is still reading the log"
 
     def status(self) -> dict[str, float]:
@@ -124,6 +137,7 @@ class ClusterService:
             "items": self.model.items,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
+            "replica_mismatches": self.replica_mismatches,
         }
 
     def freshness(self) -> Freshness:

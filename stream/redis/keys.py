@@ -73,3 +73,13 @@ def items_mark_key(namespace: str) -> str:
 
 def trending_key(namespace: str) -> str:
     return f"{_items(namespace)}:trending"
+
+
+def hash_key(namespace: str) -> str:
+    """The model's state hash at a position of the examples."""
+    return f"{_items(namespace)}:hash"
+
+
+def served_key(log: str) -> str:
+    """The namespace that API processes serve, of all that learn from this log."""
+    return f"{{{log}}}:served"

@@ -53,14 +53,15 @@ class Cluster:
         self.started.append(process)
         return process
 
-    def api(self) -> httpx.Client:
+    def api(self, ready: bool = True) -> httpx.Client:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.start("api", "--port", str(port))
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
         self.clients.append(client)
-        eventually(lambda: _ready(client))
+        if ready:
+            eventually(lambda: _ready(client))
         return client
 
     def state(self, *more: str) -> dict[str, Any]:

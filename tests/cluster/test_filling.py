@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from config.cluster import Parts, offline
@@ -90,7 +94,7 @@ def test_a_namespace_is_filled_beside_the_live_one(cluster: Cluster) -> None:
     eventually(lambda: learned(live, 201))
     before = ends(cluster, *live.all)
 
-    cluster.start("worker", "--from-start", "--into", new.namespace)
+    filling = cluster.start("worker", "--from-start", "--into", new.namespace)
     eventually(lambda: new.examples in topics_of(cluster) and learned(new, 201))
     assert ends(cluster, *live.all) == before  # nothing re-routed or buried again
     send(api, events(200, 300))
@@ -99,6 +103,47 @@ def test_a_namespace_is_filled_beside_the_live_one(cluster: Cluster) -> None:
     eventually(lambda: learned(live, 301))
     there, here = state_of(cluster, live), state_of(cluster, new)
     assert {name: there[name] for name in SAME} == {name: here[name] for name in SAME}
+    switch_and_back(cluster, api, filling)
+
+
+def switch_and_back(cluster: Cluster, api: httpx.Client, filling: subprocess.Popen[bytes]) -> None:
+    live, new = live_of(cluster).namespace, beside(cluster).namespace
+    assert "does not exist" in told(cluster, "store", "switch", "nobody")
+    assert json.loads(cluster.verb("store", "switch", "--json")) == {"served": live}
+
+    assert json.loads(cluster.verb("store", "switch", new, "--json")) == {"served": new}
+    eventually(lambda: namespace_of(api) == new)
+    click = {"type": "like", "user_id": "u1", "item_id": "i39", "event_id": "click"}
+    position = api.post("/v1/events", json=click).json()["position"]
+    asked = {"after": position, "wait_ms": 5000}
+    answer = api.get("/v1/users/u1/recommendations", params=asked).json()
+    assert (answer["served_by"], answer["degraded"]) == ("personal", False)
+    assert api.get("/v1/users/u1").json()["history"][0]["item_id"] == "i39"
+    with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
+        key = f"{{{live}}}:served"
+        store.delete(key)  # as when Redis is emptied: who has seen the pointer puts it back
+        eventually(lambda: store.get(key) == new.encode())
+
+    cluster.verb("store", "switch", live)
+    eventually(lambda: namespace_of(api) == live)
+    filling.kill()
+    filling.wait()
+    send(api, events(300, 320))
+    said = told(cluster, "store", "switch", new, "--max-behind", "0")
+    assert "behind the events" in said
+    assert namespace_of(api) == live
+
+
+def namespace_of(api: httpx.Client) -> str:
+    return str(api.get("/page/info").json()["namespace"])
+
+
+def told(cluster: Cluster, *arguments: str) -> str:
+    """What a verb that must fail says."""
+    command = [sys.executable, "-m", "config.cli.main", *arguments]
+    done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    return " ".join(done.stderr.split())
 
 
 def topics_of(cluster: Cluster) -> set[str]:
