@@ -18,6 +18,7 @@ from config.cli import (
     run,
     settings_verbs,
     shoppers,
+    simulate,
     snapshots,
     state,
     store,
@@ -43,6 +44,7 @@ run.register(app)
 ingest.register(app)
 evaluate.register(app)
 replay.register(app)
+simulate.register(app)
 shoppers.register(app)
 worker.register(app)
 api.register(app)

@@ -1,4 +1,8 @@
-"""JSON lines: one event a line, as it would be posted; unknown fields are kept."""
+"""JSON lines: one record a line, events as they would be posted; unknown fields are kept.
+
+A line may also be a catalogue record (`"type": "item"`), a user's attributes (`"user"`), or an
+`impression`, which is left out: a system writes those of its own lists.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +20,45 @@ from producers.readers.lines import numbered_lines
 _WITHOUT_ITEM = ("retract", "identify")
 
 
+# Records of a log that are no events of a client.
+_DESCRIBING = ("item", "user")
+_SHOWN = "impression"
+
+
 def read_events(path: Path) -> Dataset:
     """An event without `event_id` gets `<dataset>:<line>`."""
     if not any(text.strip() for _, text in numbered_lines(path)):
         raise ReadError(path.name, "one JSON event a line, but the file is empty")
-    return Dataset(path.stem, _events(path))
+    items, users = (_described(path, kind) for kind in _DESCRIBING)
+    return Dataset(path.stem, _events(path), items, users)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    for line, text in numbered_lines(path):
+        if text.strip():
+            yield Record(path.name, line, _object(text, path.name, line))
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
-    for line, text in numbered_lines(path):
-        if text.strip():
-            content = _object(text, path.name, line)
-            content.setdefault("event_id", f"{path.stem}:{line}")
-            yield Record(path.name, line, _checked(content, path.name, line))
+    for record in _records(path):
+        if record.get("type") not in (*_DESCRIBING, _SHOWN):
+            record.setdefault("event_id", f"{path.stem}:{record.line}")
+            _check(record)
+            yield record
+
+
+def _described(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    for record in _records(path):
+        if record.get("type") == kind:
+            del record["type"]
+            try:
+                _string(record.get(f"{kind}_id"))
+            except cells.CellError as error:
+                column = f"{kind}_id"
+                raise ReadError(
+                    path.name, error.expected, line=record.line, column=column
+                ) from None
+            yield record
 
 
 def _object(text: str, file: str, line: int) -> dict[str, Any]:
@@ -41,7 +71,8 @@ def _object(text: str, file: str, line: int) -> dict[str, Any]:
     return content
 
 
-def _checked(event: dict[str, Any], file: str, line: int) -> dict[str, Any]:
+def _check(event: Record) -> None:
+    """Raise ReadError; the time becomes seconds."""
     field = "type"
     try:
         kind = _string(event.get("type"))
@@ -54,8 +85,7 @@ def _checked(event: dict[str, Any], file: str, line: int) -> dict[str, Any]:
         if event.get("timestamp") is not None:
             event["timestamp"] = _seconds(event["timestamp"])
     except cells.CellError as error:
-        raise ReadError(file, error.expected, line=line, column=field) from None
-    return event
+        raise ReadError(event.file, error.expected, line=event.line, column=field) from None
 
 
 def _string(value: Any) -> str:

@@ -30,6 +30,7 @@ class Recommended:
     served_by: str | None = None
     degraded: bool = False
     position: str | None = None
+    recommendation_id: str | None = None
 
 
 class Feedback(Protocol):
@@ -73,8 +74,9 @@ class Lists:
             body = msgspec.json.decode(response.content)
             items = [item["item_id"] for item in body["items"]]
             return Recommended(
-                items, body["served_by"], bool(body["degraded"]), body.get("position")
-            )
+                items, body["served_by"], bool(body["degraded"]), body.get("position"),
+                body.get("recommendation_id"),
+            )  # fmt: skip
         except (httpx.HTTPError, msgspec.DecodeError, KeyError, TypeError):
             return Recommended([])
 

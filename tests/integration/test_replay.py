@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from api.app import create_app
 from config import bootstrap
@@ -30,6 +29,7 @@ from producers.replay.player import Options, Player, Target
 from producers.replay.source import Source, from_path
 from producers.replay.system import Lists, over_http
 from stream.manifest import Manifest
+from tests.http_threads import free_port, in_a_thread
 
 EVENTS = 150
 
@@ -38,47 +38,22 @@ class Served:
     """The embedded system on a port of its own, which it gets again after a stop."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._folder, self._port = folder, free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self._stop: Any = None
+        self.up: ExitStack | None = None
 
     def start(self) -> None:
         flags = {"core.data_dir": str(self._folder), "manifest.scoring": "all"}
         running = bootstrap.embedded(load(flags, environ={}))
         running.service.start()
-        config = uvicorn.Config(
-            create_app(running.service), port=self._port, log_config=None, lifespan="off"
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-
-        def stop() -> None:
-            server.should_exit = True
-            thread.join()
-            running.close()
-
-        self._stop = stop
+        self.up = ExitStack()
+        self.up.callback(running.close)
+        self.up.enter_context(in_a_thread(create_app(running.service), self._port))
 
     def stop(self) -> None:
-        if self._stop is not None:
-            self._stop()
-            self._stop = None
-
-
-@pytest.fixture(autouse=True)
-def quick_switches() -> Iterator[None]:
-    """Server and replay share the interpreter here: else each answer waits for its turn."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(0.0005)
-    yield
-    sys.setswitchinterval(before)
+        if self.up is not None:
+            self.up.close()
+            self.up = None
 
 
 @pytest.fixture
@@ -144,7 +119,7 @@ def test_it_goes_on_where_a_dead_server_stopped_it(
     with pytest.raises(SinkUnavailable):
         first.run()
     assert 0 < first.reached <= first.figures.events < EVENTS
-    while served._stop is not None:
+    while served.up is not None:
         time.sleep(0.01)
     served.start()
     second = player(source, served.url, tmp_path, options)
@@ -207,9 +182,7 @@ def test_an_interruption_reports_and_leaves_in_peace(
 
 
 def test_nobody_there_is_said_with_what_to_do(played: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     command = [
         sys.executable, "-m", "config.cli.main", "replay", str(played), "--url", url,
         "--limit", "5", "--patience", "0.1", "--json", "--cursor", str(tmp_path / "cursor"),

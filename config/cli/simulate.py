@@ -1,0 +1,132 @@
+"""`freshet simulate`: a closed loop of shoppers and the system, with the truth known."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from config.cli.logs import set_up_logs
+from config.cli.options import AsJson, ConfigFile, console, progress_bar, settings_for, show
+from config.settings import Settings
+from producers.report import require_drawing, text, write
+from producers.simulation import page
+from producers.simulation.policies import Event, Policy
+from producers.simulation.run import START, Simulation, nowhere
+from producers.simulation.systems import InProcess, Remote
+from producers.simulation.world import Size
+from stream.errors import InvalidEvent
+from stream.events import time_of
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(simulate)
+
+
+def simulate(
+    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Shoppers.")] = 300,
+    items: Annotated[int, typer.Option(min=1, max=1_000_000, help="Items they can find.")] = 1_000,
+    hours: Annotated[
+        float, typer.Option(min=0.1, max=100_000, help="How long, in their time.")
+    ] = 168.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed: the same, bit for bit.")] = 7,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Against Freshet in this process: the default.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="Against a running, empty system.")] = None,
+    k: Annotated[int, typer.Option(min=2, max=20, help="Items a page shows.")] = 10,
+    start: Annotated[
+        str | None, typer.Option(help="When it begins, as in 2026-01-31T12:00:00Z.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write catalogue, impressions and events here, as JSONL.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with plots here.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let shoppers with hidden tastes act on what they are shown, and measure what it teaches.
+
+    Tastes drift, people come in sessions, tire of what they have passed over, and look at the
+    n-th place with the chance n^-0.6, whatever stands there. The same world is lived once more
+    under an oracle who knows all tastes, under bestsellers, and under chance. What --out writes
+    can be given to `freshet evaluate --format events` and to `freshet replay`.
+
+    Example: `freshet simulate --users 300 --items 1000 --hours 168 --report loop.html`
+    """
+    if in_process and url is not None:
+        raise typer.BadParameter("is one system, --in-process another", param_hint="--url")
+    if report is not None:
+        require_drawing()
+    settings = settings_for(config)
+    set_up_logs(settings.logs)
+    began = _moment(start, url is not None, hours)
+    simulation = Simulation(Size(users, items, hours), seed, k, began)
+    told = simulation.report(_live_all(simulation, settings, url, out))
+    told["system"] = url or "in process"
+    told["learned_propensities"] = told["policies"]["freshet"].pop("learned_propensities")
+    told["state_hash"] = told["policies"]["freshet"].pop("state_hash")
+    if report is not None:
+        write(report, page.page(told))
+    if as_json:
+        show(told, True)
+        return
+    for table in page.tables(told):
+        sys.stdout.write(text(table) + "\n")
+
+
+def _moment(start: str | None, live: bool, hours: float) -> float:
+    """A fixed start, so that a simulation repeats; a running system learns of the hours before now.
+
+    A log is read in order of time, and what a running system learns later must not lie before.
+    """
+    if start is None:
+        return float(int(time.time() - hours * 3600.0)) if live else START
+    try:
+        return time_of(start, 0.0)
+    except InvalidEvent as error:
+        raise typer.BadParameter(str(error), param_hint="--start") from None
+
+
+def _live_all(
+    simulation: Simulation, settings: Settings, url: str | None, out: Path | None
+) -> dict[str, dict[str, Any]]:
+    """The system's run first, then the others'."""
+    found: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        note = nowhere
+        if out is not None:
+            note = _writer(stack, out, simulation)
+        system: InProcess | Remote
+        if url is None:
+            system = simulation.in_process(settings.learning, settings.manifest)
+        else:
+            system = Remote(url, simulation.world)
+            stack.callback(system.close)
+        runs: dict[str, Policy] = {"freshet": system, **simulation.others()}
+        for name, policy in runs.items():
+            with progress_bar(f"living under {name}", len(simulation.visits)) as advance:
+                kept = note if name == "freshet" else nowhere
+                found[name] = simulation.run(policy, kept, advance)
+        found["freshet"]["learned_propensities"] = system.propensities(simulation.k)
+        found["freshet"]["state_hash"] = system.state_hash()
+    if out is not None:
+        console.print(f"{out} holds what was shown and what was done")
+    return found
+
+
+def _writer(stack: ExitStack, out: Path, simulation: Simulation) -> Any:
+    file = stack.enter_context(out.open("wb"))
+
+    def note(records: Sequence[Event]) -> None:
+        for record in records:
+            file.write(msgspec.json.encode(record) + b"\n")
+
+    note([{"type": "item", **item} for item in simulation.world.catalogue()])
+    return note

@@ -1,0 +1,122 @@
+"""Freshet as a policy: its two stages in this process, or a running system over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import structs
+
+from models.answers import Asked, nobody
+from models.model import Model
+from models.settings import LearningSettings
+from producers.errors import OptionError, SinkUnavailable
+from producers.ingest import BATCH
+from producers.replay.system import Lists, Patient, over_http
+from producers.simulation.policies import Event, Page, Request, feedback_of
+from producers.simulation.world import World, user_id
+from stream.manifest import Manifest
+from stream.model_stage import ModelStage
+from stream.profiles import Profiles
+from stream.records import LogRecord
+
+# A running system may be away for so long.
+_PATIENCE_S = 60.0
+_TIMEOUT_S = 10.0
+
+
+class InProcess:
+    """The stages a live log goes through, and the lists HTTP would answer, without either."""
+
+    def __init__(self, settings: LearningSettings, manifest: Manifest, world: World) -> None:
+        # Every event is a lesson for the ranker, as on a quiet log.
+        self._profiles = Profiles(structs.replace(manifest, scoring="all"))
+        self.model = Model(settings, manifest.seed)
+        self._stage = ModelStage(self.model)
+        self._offset = 0
+        self._numbers: dict[int, int] = {}
+        self.hear([{"type": "item", **item} for item in world.catalogue()])
+
+    def show(self, request: Request, k: int) -> Page:
+        row = self._profiles.row(user_id(request.user))
+        asked = Asked(row.past, row.types, k) if row is not None else nobody(k)
+        items = [self._number(place.row) for place in self.model.recommend(asked)]
+        served_by = "personal" if row is not None else "trending"
+        return Page(items, request.recommendation_id, served_by)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        records = []
+        for event in events:
+            received = float(event.get("timestamp") or 0.0)
+            records.append(LogRecord(self._offset, received, True, msgspec.json.encode(event)))
+            self._offset += 1
+        for piece in self._profiles.step(records).pieces:
+            self._stage.apply(0, piece)
+
+    def state_hash(self) -> str | None:
+        """The model's digest: two runs of one seed agree in it."""
+        return self.model.digest().hex()
+
+    def propensities(self, k: int) -> list[float] | None:
+        """How much the first k places are looked at, as learned; the first is 1."""
+        return None
+
+    def _number(self, row: int) -> int:
+        if row not in self._numbers:
+            self._numbers[row] = int(self.model.id_of(row).rpartition("-")[2])
+        return self._numbers[row]
+
+
+class Remote:
+    """A running system; each list shows every event before it.
+
+    It writes the impressions of its lists itself. Its catalogue must be the simulated one alone.
+    """
+
+    def __init__(self, url: str, world: World, lists: Lists | None = None) -> None:
+        self._lists = lists or Lists(url)
+        sink = over_http(url, imported=True, timeout_s=_TIMEOUT_S)
+        self._feedback = Patient(sink, _PATIENCE_S, _pause)
+        items = world.catalogue()
+        self._known = {item["item_id"]: number for number, item in enumerate(items)}
+        for at in range(0, len(items), BATCH):
+            self._feedback.put_items(items[at : at + BATCH])
+        self._position: str | None = None
+
+    def show(self, request: Request, k: int) -> Page:
+        told = self._lists.ask(user_id(request.user), k, self._position)
+        if told.served_by is None:
+            raise SinkUnavailable("the system did not answer with a list; is it running?")
+        try:
+            items = [self._known[item] for item in told.items]
+        except KeyError:
+            raise OptionError(
+                "the system recommends items of another catalogue; simulate against a fresh one, "
+                "such as `freshet run --demo none --data-dir NEW`"
+            ) from None
+        shown = told.recommendation_id or request.recommendation_id
+        return Page(items, shown, told.served_by)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        feedback = feedback_of(events)
+        if feedback:
+            self._feedback.send(feedback)
+            self._position = self._feedback.position
+
+    def state_hash(self) -> str | None:
+        """Not to be had over HTTP."""
+        return None
+
+    def propensities(self, k: int) -> list[float] | None:
+        """Not to be had over HTTP."""
+        return None
+
+    def close(self) -> None:
+        self._lists.close()
+        self._feedback.close()
+
+
+def _pause(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
