@@ -50,6 +50,9 @@ def replay(
     ],
     speed: Annotated[str, typer.Option(help="Event time's factor, such as 100, or max.")] = "max",
     url: Annotated[str, typer.Option(help="The running system.")] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str | None, typer.Option(envvar="FRESHET_API_KEY", help="Where the system asks for one.")
+    ] = None,
     kafka: Annotated[
         str | None, typer.Option(help="Events go to these brokers; lists still come from --url.")
     ] = None,
@@ -104,7 +107,7 @@ def replay(
     options = Options(
         speed_of(speed), every, limit, k, repeats, restamp, wait, connections, patience
     )
-    target, where = _target(url, settings, options, kafka is not None)
+    target, where = _target((url, api_key), settings, options, kafka is not None)
     play = [found.identity(), where, every, limit, k, repeats, restamp]
     digest = hashlib.blake2b(msgspec.json.encode(play), digest_size=16).hexdigest()
     kept = ReplayCursor(cursor or _cursor_of(source), digest)
@@ -180,19 +183,22 @@ def _all(log: EventLog) -> Iterator[tuple[str, float, bytes]]:
         at = records[-1].offset + 1
 
 
-def _target(url: str, settings: Settings, options: Options, kafka: bool) -> tuple[Target, str]:
+def _target(
+    way: tuple[str, str | None], settings: Settings, options: Options, kafka: bool
+) -> tuple[Target, str]:
     """How to reach the system, and a name for it."""
     imported = not options.restamp
+    url, lists = way[0], partial(Lists, *way)
     if not kafka:
-        sink = partial(over_http, url, imported=imported, timeout_s=2 * ANSWER_S)
+        sink = partial(over_http, *way, imported=imported, timeout_s=2 * ANSWER_S)
         sink().close()  # refuses what is no URL
-        return Target(partial(Lists, url), sink), url
+        return Target(lists, sink), url
     _, log = kafka_sink(settings, imported=imported)
 
     def publishing() -> Any:
         return kafka_sink(settings, imported=imported)[0]
 
-    return Target(partial(Lists, url), publishing), f"{log.identity} {url}"
+    return Target(lists, publishing), f"{log.identity} {url}"
 
 
 def _cursor_of(source: str) -> Path:

@@ -40,6 +40,9 @@ def simulate(
         bool, typer.Option("--in-process", help="Against Freshet in this process: the default.")
     ] = False,
     url: Annotated[str | None, typer.Option(help="Against a running, empty system.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="FRESHET_API_KEY", help="Where the system asks for one.")
+    ] = None,
     k: Annotated[int, typer.Option(min=2, max=20, help="Items a page shows.")] = 10,
     start: Annotated[
         str | None, typer.Option(help="When it begins, as in 2026-01-31T12:00:00Z.")
@@ -68,7 +71,7 @@ def simulate(
     set_up_logs(settings.logs)
     began = _moment(start, url is not None, hours)
     simulation = Simulation(Size(users, items, hours), seed, k, began)
-    told = simulation.report(_live_all(simulation, settings, url, out))
+    told = simulation.report(_live_all(simulation, settings, (url, api_key), out))
     told["system"] = url or "in process"
     told["learned_propensities"] = told["policies"]["freshet"].pop("learned_propensities")
     told["state_hash"] = told["policies"]["freshet"].pop("state_hash")
@@ -95,7 +98,7 @@ def _moment(start: str | None, live: bool, hours: float) -> float:
 
 
 def _live_all(
-    simulation: Simulation, settings: Settings, url: str | None, out: Path | None
+    simulation: Simulation, settings: Settings, way: tuple[str | None, str | None], out: Path | None
 ) -> dict[str, dict[str, Any]]:
     """The system's run first, then the others'."""
     found: dict[str, dict[str, Any]] = {}
@@ -104,10 +107,11 @@ def _live_all(
         if out is not None:
             note = _writer(stack, out, simulation)
         system: InProcess | Remote
+        url, api_key = way
         if url is None:
             system = simulation.in_process(settings.learning, settings.manifest)
         else:
-            system = Remote(url, simulation.world)
+            system = Remote(url, simulation.world, api_key)
             stack.callback(system.close)
         runs: dict[str, Policy] = {"freshet": system, **simulation.others()}
         for name, policy in runs.items():

@@ -53,9 +53,15 @@ class Feedback(Protocol):
 class Lists:
     """Asks one API for lists; an error is an answer too. One thread at a time."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.Client(
-            base_url=url, timeout=ANSWER_S + WAIT_MS / 1e3, transport=transport
+            base_url=url, headers=headers, timeout=ANSWER_S + WAIT_MS / 1e3, transport=transport
         )
 
     def ask(
@@ -132,6 +138,8 @@ class Patient:
                 wait *= 2
 
 
-def over_http(url: str, *, imported: bool, timeout_s: float) -> Feedback:
+def over_http(
+    url: str, api_key: str | None = None, *, imported: bool, timeout_s: float
+) -> Feedback:
     """A sink that tries once: waiting and trying again is the replay's own business."""
-    return HttpSink(url, imported=imported, timeout_s=timeout_s, attempts=1)
+    return HttpSink(url, api_key, imported=imported, timeout_s=timeout_s, attempts=1)

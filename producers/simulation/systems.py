@@ -74,9 +74,9 @@ class Remote:
     It writes the impressions of its lists itself. Its catalogue must be the simulated one alone.
     """
 
-    def __init__(self, url: str, world: World, lists: Lists | None = None) -> None:
-        self._lists = lists or Lists(url)
-        sink = over_http(url, imported=True, timeout_s=_TIMEOUT_S)
+    def __init__(self, url: str, world: World, api_key: str | None = None) -> None:
+        self._lists = Lists(url, api_key)
+        sink = over_http(url, api_key, imported=True, timeout_s=_TIMEOUT_S)
         self._feedback = Patient(sink, _PATIENCE_S, _pause)
         items = world.catalogue()
         self._known = {item["item_id"]: number for number, item in enumerate(items)}

@@ -128,7 +128,7 @@ class Api:
             sink._client = httpx.Client(base_url="http://x", transport=transport)  # type: ignore[attr-defined]
             return sink
 
-        return Target(lambda: Lists("http://x", transport), feedback)
+        return Target(lambda: Lists("http://x", transport=transport), feedback)
 
 
 def play(api: Api, events: list[dict[str, Any]], folder: Path, options: Options) -> Figures:
