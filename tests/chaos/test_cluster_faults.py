@@ -93,10 +93,11 @@ def test_redis_is_killed_and_emptied_and_all_is_as_before(rig: Rig, load: Load) 
     rig.check(load.acknowledged)
     eventually(rig.is_personal, "rows did not come back")
     rig.require_fresh()
-    before = rig.healthy_lists()
+    before, embeddings = rig.healthy_lists(), embeddings_of(rig)
     with redis.Redis.from_url(rig.redis.url) as client:
         client.flushall()
     eventually(lambda: rig.lists() == before, "lists are not as they were before")
+    assert embeddings_of(rig) == embeddings
     rig.require_fresh()
 
 
@@ -155,6 +156,17 @@ def test_events_out_of_order_within_the_bound_count_the_same(rig: Rig) -> None:
     late = {**click("late"), "timestamp": now - 31 * 86_400}
     answer = httpx.post(f"{rig.urls[0]}/v1/events", json=late, timeout=30)
     assert answer.status_code == 422 and "timestamp" in answer.text
+
+
+def embeddings_of(rig: Rig) -> list[Any]:
+    """What every API process tells of some users' embeddings."""
+    found = []
+    for url in rig.urls:
+        for number in range(5):
+            answer = httpx.get(f"{url}/v1/users/u{number}/embedding", timeout=20)
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json()["embedding"])
+    return found
 
 
 def known(rig: Rig, user_id: str, events: int) -> dict[str, Any]:

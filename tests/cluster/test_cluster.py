@@ -169,11 +169,13 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
 
 
 def require_dashboards(api: str, worker: str) -> None:
-    """What the dashboards name is told by a running process of this mode."""
+    """What the dashboards and the documentation name is told by a running process."""
+    root = Path(__file__).parents[2]
     told = set(re.findall(r"^freshet_\w+", f"{api}\n{worker}", re.MULTILINE))
-    for panels in (Path(__file__).parents[2] / "config").rglob("*.json"):
-        named = set(re.findall(r"freshet_\w+", panels.read_text()))
-        assert named and named <= told, f"{panels.name}: {named - told}"
+    told |= {name.removesuffix("_count") for name in told}
+    for page in (root / "docs/operating.md", *(root / "config/grafana").rglob("*.json")):
+        named = set(re.findall(r"freshet_\w+", page.read_text()))
+        assert named and named <= told, f"{page.name}: {named - told}"
     for text, name in ((api, "visible"), (worker, "learned")):
         assert re.search(rf"^freshet_{name}_seconds_count.* [1-9]", text, re.MULTILINE)
         assert re.search(r"^freshet_lag_seconds{.*partition=", text, re.MULTILINE)

@@ -38,6 +38,11 @@ def certificates(tmp_path: Path) -> Path:
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
             "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "names")  # fmt: skip
+    (folder / "key-password").write_text("a key's own")
+    openssl("req", "-newkey", "rsa:2048", "-keyout", "client.key", "-passout",
+            "file:key-password", "-out", "client.csr", "-subj", "/CN=a client")  # fmt: skip
+    openssl("x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", "client.pem", "-days", "2")  # fmt: skip
     both = (folder / "server.key").read_text() + (folder / "server.pem").read_text()
     (folder / "both.pem").write_text(both)
     (folder / "password").write_text(f"{PASSWORD}\n")
@@ -59,6 +64,21 @@ def secured(certificates: Path) -> dict[str, str]:
         "ssl.keystore.location": str(certificates / "both.pem"),
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(certificates / "ca.pem"),
+    }
+
+
+def secured_with_scram(certificates: Path) -> dict[str, str]:
+    """Broker properties: a password by SCRAM, and a certificate of the client's own."""
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+    plain = "listener.name.client.plain.sasl.jaas.config"
+    return {
+        **{name: value for name, value in secured(certificates).items() if name != plain},
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        "listener.name.client.scram-sha-512.sasl.jaas.config": (
+            f'{login} username="freshet" password="{PASSWORD}";'
+        ),
+        "listener.name.client.ssl.client.auth": "required",
     }
 
 
@@ -96,23 +116,34 @@ def test_redis_answers_whoever_trusts_it_and_knows_the_password(
         assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
 def test_every_client_speaks_tls_and_logs_in(
-    request: pytest.FixtureRequest,
+    mechanism: str,
     new_broker: Callable[..., Broker],
     new_redis: Callable[..., Redis],
     certificates: Path,
     tmp_path: Path,
 ) -> None:
-    if not request.config.getoption("--full", default=False):
-        pytest.skip("a broker of its own takes long: --full")
-    broker = new_broker(properties=secured(certificates))
+    if mechanism == "PLAIN":
+        broker = new_broker(properties=secured(certificates))
+        shown = {}
+    else:
+        scram = {"freshet": PASSWORD}
+        broker = new_broker(properties=secured_with_scram(certificates), scram=scram)
+        shown = {
+            "FRESHET_KAFKA__SECURITY__CERT_FILE": str(certificates / "client.pem"),
+            "FRESHET_KAFKA__SECURITY__KEY_FILE": str(certificates / "client.key"),
+            "FRESHET_KAFKA__SECURITY__KEY_PASSWORD_FILE": str(certificates / "key-password"),
+        }
     url = redis_over_tls(new_redis, certificates)
     links = {
         "FRESHET_KAFKA__SECURITY__PROTOCOL": "SASL_SSL",
-        "FRESHET_KAFKA__SECURITY__MECHANISM": "PLAIN",
+        "FRESHET_KAFKA__SECURITY__MECHANISM": mechanism,
         "FRESHET_KAFKA__SECURITY__USERNAME": "freshet",
         "FRESHET_KAFKA__SECURITY__PASSWORD_FILE": str(certificates / "password"),
         "FRESHET_KAFKA__SECURITY__CA_FILE": str(certificates / "ca.pem"),
+        **shown,
         "FRESHET_REDIS__CA_FILE": str(certificates / "ca.pem"),
         "FRESHET_REDIS__PASSWORD_FILE": str(certificates / "password"),
     }
@@ -126,6 +157,11 @@ def test_every_client_speaks_tls_and_logs_in(
         assert cluster.state()["applied"] == 200
         cluster.verb("dead-letters", "list", "--kafka", cluster.bootstrap)
         cluster.verb("store", "check")
+        for name in shown:
+            cluster.environment[name] = ""
+        if shown:  # the password alone is not enough
+            cluster.verb("topics", "check", code=1)
+        cluster.environment.update(shown)
         (certificates / "password").write_text("wrong")
         said = cluster.verb("topics", "check", code=1)
         assert PASSWORD not in said
