@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# A server that says nothing for so long will not come up: Kafka takes 3 to 8 s on two cores.
-_READY_S = 60.0
+# A server that says nothing for so long will not come up: Kafka takes 3 to 8 s on two cores,
+# a minute on busy ones.
+_READY_S = 120.0
 # After SIGTERM; then it is killed.
 _STOP_S = 20.0
 

@@ -34,6 +34,8 @@ from tests.chaos.tcp_proxy import Proxy
 ROOT = Path(__file__).parents[2]
 PARTITIONS, USERS, ITEMS = 3, 60, 80
 _GUARD_S = 120.0
+# Three brokers on two cores: one that is starved for some seconds is not dead.
+_PATIENT = {"broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "1000"}
 
 
 def eventually(check: Callable[[], bool], otherwise: str) -> None:
@@ -84,7 +86,7 @@ class Rig:
         self.folder = folder
         advertised, redis_port = (free_port() if proxies else None), free_port()
         self.brokers = (
-            several(folder, brokers, QUICK)
+            several(folder, brokers, {**QUICK, **_PATIENT})
             if brokers > 1
             else [Broker(folder / "kafka", properties=QUICK, advertised=advertised)]
         )
