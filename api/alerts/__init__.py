@@ -1,0 +1,1 @@
+"""Alerts: rules from one file, told to Prometheus or watched over in this process."""
