@@ -38,7 +38,7 @@ lint: install-dev
 
 # ML-100K comes through `freshet datasets`; other data files through FRESHET_TEST_DATA.
 test: install-dev lint
-	@tests/browser/install-browser
+	@tests/install-programs
 	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/chaos
 	$(BIN)/python -m pytest tests/cluster tests/chaos
 

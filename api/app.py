@@ -14,6 +14,7 @@ from starlette.types import Lifespan
 from swagger_ui_bundle import swagger_ui_path
 
 from api import openapi
+from api.alerts.watcher import Watch, Watcher
 from api.assets import Assets
 from api.call import Call, routes_of
 from api.errors import Refused, envelope
@@ -23,7 +24,7 @@ from api.ladder import Ladder
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
 from api.raw_path import RawPath
-from api.routes import docs, events, health, items, page, recommendations, users
+from api.routes import alerts, docs, events, health, items, page, recommendations, users
 from api.routes.page import Title
 from stream.service import Service
 
@@ -44,22 +45,30 @@ def create_app(
     demo: str = "none",
     with_docs: bool = True,
     front: Front = Front(),  # noqa: B008
+    watch: Watch = Watch(),  # noqa: B008
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
-    """Return the application. `version` and `demo` are what it says about itself."""
+    """Return the application. `version` and `demo` are what it says about itself.
+
+    `app.state.watcher` watches over the alerts once it is started.
+    """
     metrics = Metrics(service.status, service.freshness)
+    watcher = Watcher(watch, metrics.registry.collect)
     calls = [
         *events.calls(service, metrics),
         *recommendations.calls(service, metrics, Ladder(service)),
         *items.calls(service),
         *users.calls(service),
         *health.calls(service, metrics),
+        *alerts.calls(watcher),
         *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir())),
     ]
     document = openapi.document(calls, version)
     if with_docs:
         calls += docs.calls(lambda: document, _reader())
-    return _compose(calls, metrics, document, front, lifespan)
+    app = _compose(calls, metrics, document, front, lifespan)
+    app.state.watcher = watcher
+    return app
 
 
 def _compose(

@@ -188,3 +188,20 @@ class Error(Struct, kw_only=True):
     event_ids: Annotated[
         list[str | None] | None, Meta(description="With 503 to events: send them along again")
     ] = None
+
+
+class Alert(Struct, kw_only=True):
+    """`since` is when it came into its state, seconds since 1970; null where it never left it."""
+
+    name: str
+    severity: Literal["warning", "critical"]
+    state: Literal["inactive", "pending", "firing"]
+    since: float | None
+    value: float | None
+    summary: str
+
+
+class Alerts(Struct, kw_only=True):
+    """As this process sees them."""
+
+    alerts: list[Alert]

@@ -61,6 +61,7 @@ def _require_whole(settings: Settings) -> None:
     for section, struct in (
         ("kafka.security", settings.kafka.security),
         ("redis", settings.redis),
+        ("alerts", settings.alerts),
     ):
         for name, value in msgspec.structs.asdict(struct).items():
             if name.endswith("_file") and value and not Path(value).is_file():

@@ -65,6 +65,18 @@ class Logs(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     json: bool = False
 
 
+class Alerts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Alerts watched over in this process. `rules`, when empty, are those that come with Freshet.
+
+    Every change is posted to `webhook_url`, signed with the secret in `webhook_secret_file`.
+    """
+
+    every_s: Seconds = 10.0
+    rules: str = ""
+    webhook_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""
+    webhook_secret_file: str = ""
+
+
 class Demo(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The demo's live part."""
 
@@ -128,6 +140,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     api: Api = field(default_factory=Api)
     snapshots: Snapshots = field(default_factory=Snapshots)
     logs: Logs = field(default_factory=Logs)
+    alerts: Alerts = field(default_factory=Alerts)
     demo: Demo = field(default_factory=Demo)
     kafka: Kafka = field(default_factory=Kafka)
     redis: Redis = field(default_factory=Redis)

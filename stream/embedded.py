@@ -204,8 +204,14 @@ class Embedded:
             "lag_records": behind,
             "users": self._learner.profiles.users,
             "items": self.model.items,
-            "snapshot_age_seconds": time.monotonic() - self._saved_at,
+            "snapshot_age_seconds": self._unsaved_s(),
+            "model_age_seconds": time.monotonic() - self.published_at(),
         }
+
+    def _unsaved_s(self) -> float:
+        """Age of the newest snapshot, 0 where it holds everything."""
+        saved = self._learner.next_offset == self._saved_position
+        return 0.0 if saved else time.monotonic() - self._saved_at
 
     def freshness(self) -> Freshness:
         behind, last = self._log.end() > self._learner.next_offset, self._learner.last

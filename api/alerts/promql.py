@@ -17,6 +17,7 @@ from api.alerts.rules import (
     Series,
     Share,
     Slow,
+    names,
 )
 
 _HEAD: Final = "# Made from config/alerts.toml by `freshet config alerts`; change it there.\n"
@@ -98,4 +99,8 @@ def _named(series: Series, suffix: str, more: Labels | None = None) -> str:
         f"{label}!~{json.dumps(pattern)}" for label, pattern in sorted(series.without.items())
     ]
     wanted += [label + condition for label, condition in (more or {}).items()]
-    return f"{series.metric}{suffix}" + (f"{{{', '.join(wanted)}}}" if wanted else "")
+    called = names(series.metric, suffix)
+    if len(called) > 1:
+        any_of = f"__name__=~{json.dumps('|'.join(called))}"
+        return f"{{{', '.join([any_of, *wanted])}}}"
+    return called[0] + (f"{{{', '.join(wanted)}}}" if wanted else "")

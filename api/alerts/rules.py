@@ -18,14 +18,25 @@ Span = Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smhd]$")]
 Labels = dict[str, str]
 
 
+def names(metric: str, suffix: str = "") -> tuple[str, ...]:
+    """
+    >>> names("freshet_a|freshet_b", "_sum")
+    ('freshet_a_sum', 'freshet_b_sum')
+    """
+    return tuple(name + suffix for name in metric.split("|"))
+
+
 class RulesInvalid(ApiError):
     """A file of rules holds a mistake."""
 
 
 class Series(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Samples of one metric. Labels must match `where` and must not match `without` (regexes)."""
+    """Samples of a metric, or of several, as `a|b`: what is called otherwise in a worker.
 
-    metric: Annotated[str, Meta(pattern=r"^freshet_[a-z0-9_]+$")]
+    Labels must match `where` and must not match `without`, both regular expressions.
+    """
+
+    metric: Annotated[str, Meta(pattern=r"^freshet_[a-z0-9_]+(\|freshet_[a-z0-9_]+)*$")]
     where: Labels = {}
     without: Labels = {}
 
@@ -125,9 +136,9 @@ def parse(text: str) -> list[Rule]:
         raise RulesInvalid(str(error)) from None
     except msgspec.ValidationError as error:
         raise RulesInvalid(_placed(str(error), text)) from None
-    names = [rule.name for rule in rules]
+    called = [rule.name for rule in rules]
     for rule in rules:
-        if names.count(rule.name) > 1:
+        if called.count(rule.name) > 1:
             raise RulesInvalid(f"two rules are called {rule.name}")
         for labels in _labels_of(rule):
             _require_regexes(rule.name, labels)

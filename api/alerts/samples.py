@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import Metric
 
-from api.alerts.rules import Labels, Series
+from api.alerts.rules import Labels, Series, names
 
 #: Values kept of one series; where a rule looks back further than that many looks, they thin out.
 _KEPT = 2_400
@@ -18,9 +18,9 @@ _KEPT = 2_400
 
 @dataclass(frozen=True)
 class Wanted:
-    """Samples to add up: a sample's name, and regexes its labels must and must not match."""
+    """Samples to add up: their names, and regexes their labels must and must not match."""
 
-    name: str
+    names: tuple[str, ...]
     where: tuple[tuple[str, str], ...] = ()
     without: tuple[tuple[str, str], ...] = ()
 
@@ -28,13 +28,13 @@ class Wanted:
     def of(cls, series: Series, suffix: str = "", more: Labels | None = None) -> Wanted:
         where = {**series.where, **(more or {})}
         return cls(
-            series.metric + suffix, tuple(sorted(where.items())),
+            names(series.metric, suffix), tuple(sorted(where.items())),
             tuple(sorted(series.without.items())),
         )  # fmt: skip
 
     def takes(self, name: str, labels: dict[str, str]) -> bool:
         return (
-            name == self.name
+            name in self.names
             and all(re.fullmatch(p, labels.get(label, "")) for label, p in self.where)
             and not any(re.fullmatch(p, labels.get(label, "")) for label, p in self.without)
         )

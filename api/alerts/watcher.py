@@ -43,21 +43,24 @@ class Change:
     at: float  # seconds since the epoch
 
 
-class Watcher:
-    """Looks every `every_s` seconds on a thread of its own; `look` is one round of it."""
+@dataclass(frozen=True)
+class Watch:
+    """What is watched over, how often, and who is told."""
 
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        collect: Callable[[], Iterable[Metric]],
-        tell: Sequence[Callable[[Change], None]] = (),
-        every_s: float = 10.0,
-    ) -> None:
-        self._watched = [Watched(rule) for rule in rules]
-        self._samples = Samples(wanted_by(rules))
+    rules: Sequence[Rule] = ()
+    told: Sequence[Callable[[Change], None]] = ()
+    every_s: float = 10.0
+
+
+class Watcher:
+    """Looks now and then on a thread of its own; `look` is one round of it."""
+
+    def __init__(self, watch: Watch, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._watched = [Watched(rule) for rule in watch.rules]
+        self._samples = Samples(wanted_by(watch.rules))
         self._collect = collect
-        self._tell = tell
-        self._every_s = every_s
+        self._tell = watch.told
+        self._every_s = watch.every_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
 

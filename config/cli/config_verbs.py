@@ -32,6 +32,18 @@ def check(config: ConfigFile = None) -> None:
     console.print("the settings are right")
 
 
+@app.command()
+def alerts(config: ConfigFile = None) -> None:
+    """Print the alerts as a Prometheus rule file.
+
+    Example: `freshet config alerts > alerts.yml`
+    """
+    from api.alerts.promql import rule_file
+    from config.alerts import rules_of
+
+    sys.stdout.write(rule_file(rules_of(settings_for(config))))
+
+
 def _without_none(tree: object) -> object:
     """TOML has no null: what is not set is not written."""
     if isinstance(tree, dict):

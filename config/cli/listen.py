@@ -51,10 +51,11 @@ def listen(
     import uvicorn
 
     from api.app import create_app
+    from config.alerts import watch_of
 
     application = create_app(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
-        front=front, lifespan=lifespan,
+        front=front, watch=watch_of(settings), lifespan=lifespan,
     )  # fmt: skip
     server = uvicorn.Server(
         uvicorn.Config(
@@ -74,6 +75,10 @@ def listen(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server.run(sockets=[listening])
+    application.state.watcher.start()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        application.state.watcher.stop()
     if not server.started:
         raise StreamError("the HTTP tier could not start; the log says why")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What handlers count, by partition; the rest of their numbers are gauges.
 _COUNTED: Final = {
+    "applied": "Events of a partition learned since its log began",
     "duplicates": "Repeats found in a partition since its log began",
     "dead_letters": "Events of a partition that could not be learned since its log began",
     "gaps": "Examples refused because one before them is missing",

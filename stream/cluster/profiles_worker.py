@@ -103,6 +103,7 @@ class ProfilesWorker:
             counts = partition.profiles.counts()
             due = partition.next is not None and partition.next != partition.saved
             numbers = {
+                "applied": counts["applied"],
                 "duplicates": counts["duplicates"],
                 "dead_letters": counts["dead_letters"],
                 "rows_waiting": len(partition.unwritten),

@@ -135,6 +135,7 @@ class ClusterService:
             "position": learning.next or 0,
             "lag_records": self._replica.behind,
             "items": self.model.items,
+            "model_age_seconds": time.monotonic() - self.published_at(),
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
             "replica_mismatches": self.replica_mismatches,
