@@ -1,0 +1,64 @@
+"""Rankers to compare with, learning from the same events. One module a family."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from typing import Final
+
+from producers.baselines.baseline import Baseline, best
+from producers.baselines.ledger import Ledger
+from producers.errors import OptionError
+
+__all__ = ["BASELINES", "REFIT_EVERY", "Baseline", "Ledger", "best", "build", "require"]
+
+_MODULES: Final = {
+    "popularity": ("popular", "Popularity"),
+    "last-popular": ("popular", "LastPopular"),
+    "item-knn": ("item_knn", "ItemKnn"),
+    "river-biasedmf": ("river_factors", "RiverBiasedMF"),
+    "river-funkmf": ("river_factors", "RiverFunkMF"),
+    "implicit-als": ("refitted", "ImplicitAls"),
+    "implicit-cosine": ("refitted", "ImplicitCosine"),
+}
+BASELINES: Final = tuple(_MODULES)
+#: Events between two fits of what cannot learn one by one.
+REFIT_EVERY: Final = 5_000
+
+
+def require(names: Sequence[str]) -> None:
+    """Raise OptionError for a name that is unknown, given twice, or not installed."""
+    for at, name in enumerate(names):
+        if name not in _MODULES:
+            near = difflib.get_close_matches(name, BASELINES, 1, 0.0)[0]
+            raise OptionError(
+                f"there is no baseline of that name; the nearest is {near}, "
+                f"all are {', '.join(BASELINES)}"
+            )
+        if name in names[:at]:
+            raise OptionError(f"the baseline {name} is named twice")
+        _class(name)
+
+
+def build(names: Sequence[str], ledger: Ledger, refit_every: int = REFIT_EVERY) -> list[Baseline]:
+    """The baselines over one ledger. Raises OptionError as `require` does."""
+    require(names)
+    made: list[Baseline] = []
+    for name in names:
+        kind = _class(name)
+        refitted = name.startswith("implicit-")
+        made.append(kind(ledger, refit_every) if refitted else kind(ledger))
+    return made
+
+
+def _class(name: str) -> type:
+    module, attribute = _MODULES[name]
+    try:
+        found: type = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            f"the baseline {name} needs {error.name}, which is not installed; "
+            "install the extra `baselines`: pip install 'freshet[baselines]'"
+        ) from None
+    return found
