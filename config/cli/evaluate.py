@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from config.cli.options import AsJson, ConfigFile, progress_bar, settings_for, show
-from producers.evaluate import Evaluation
+from config.cli.options import AsJson, ConfigFile, console, progress_bar, settings_for, show
+from producers.baselines import BASELINES, REFIT_EVERY, require
+from producers.errors import OptionError
+from producers.evaluate import Prepared, prepare
+from producers.evaluate.ablation import without_sources
+from producers.evaluate.lag import parse_lags
+from producers.evaluate.page import page
+from producers.evaluate.study import Study, Variant
+from producers.evaluate.tables import tables
 from producers.readers import FORMATS, read
+from producers.report import require_drawing, text, write
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +39,26 @@ def evaluate(
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help=f"Baselines beside it: {','.join(BASELINES)}.")
+    ] = None,
+    refit_every: Annotated[
+        int, typer.Option(min=1, help="Events between two fits of implicit-….")
+    ] = REFIT_EVERY,
+    against_config: Annotated[
+        Path | None, typer.Option(help="A second settings file, compared with paired intervals.")
+    ] = None,
+    lag: Annotated[
+        str | None, typer.Option(help="What staleness costs: 0,10,1000,1h (events or time).")
+    ] = None,
+    lag_crowd: Annotated[
+        str | None, typer.Option(help="The same where a user's own history is fresh.")
+    ] = None,
+    sources_off: Annotated[str | None, typer.Option(help="Sources to do without: X,Y.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a file that is not in order of time.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write one HTML page with plots.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,17 +67,64 @@ def evaluate(
     Events are taken in order of time, ties in file order. What has been seen is excluded, an
     item never met is a miss.
 
-    Example: `freshet evaluate ml-100k.inter --format recbole --json`
+    Example: `freshet evaluate ml-100k.inter --format recbole --against popularity,item-knn`
     """
-    settings = settings_for(config)
+    names = _listed(against)
+    require(names)
+    _require_place(report)
+    study = Study(
+        _variant(config, _listed(sources_off)),
+        None if against_config is None else _variant(against_config),
+        repeats, positive_from, names, refit_every,
+        [*parse_lags(lag, "--lag"), *parse_lags(lag_crowd, "--lag-crowd", crowd=True)],
+    )  # fmt: skip
+    options = csv_options(columns, delimiter)
+    found = []
     for file in files:
-        dataset = read(file, format, **csv_options(columns, delimiter))
-        evaluation = Evaluation(
-            settings.learning, settings.manifest, repeats=repeats, positive_from=positive_from
+        data = prepare(read(file, format, **options), limit, strict=strict)
+        _warn(file, data)
+        found.append(study.of(data, progress_bar))
+        _show(found[-1], as_json)
+    if report is not None:
+        write(report, page(found))
+        console.print(f"wrote {report}")
+
+
+def _variant(config: Path | None, sources_off: list[str] | None = None) -> Variant:
+    settings = settings_for(config)
+    learning = without_sources(settings.learning, sources_off or [])
+    return Variant(config.name if config else "settings", learning, settings.manifest)
+
+
+def _listed(names: str | None) -> list[str]:
+    return [name.strip() for name in (names or "").split(",") if name.strip()]
+
+
+def _require_place(report: Path | None) -> None:
+    """Before the work, not after it: that the page can be drawn, and written."""
+    if report is None:
+        return
+    require_drawing()
+    if report.is_dir() or not report.parent.is_dir():
+        raise OptionError("--report: expected a file name in a folder that exists")
+
+
+def _warn(file: Path, data: Prepared) -> None:
+    if data.unsorted_at is not None:
+        where = f"line {data.unsorted_at}" if data.unsorted_at else "an event"
+        console.print(
+            f"warning: {file.name}: {where} is earlier than the one before it; the events were "
+            "sorted by time, ties in file order (--strict refuses such a file)"
         )
-        with progress_bar(f"evaluating {dataset.name}", limit) as advance:
-            report = evaluation.run(dataset, limit, advance)
-        show(report, as_json)
+    if not data.events:
+        console.print(f"warning: {file.name}: there are no events, so there is nothing to score")
+
+
+def _show(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show(report, as_json=True)
+    else:
+        sys.stdout.write("\n".join(text(table) for table in tables(report)) + "\n")
 
 
 def csv_options(columns: str | None, delimiter: str | None) -> dict[str, Any]:

@@ -53,16 +53,16 @@ class Lag:
         return [min(bisect_right(times, time - late), at) for at, time in enumerate(times)]
 
 
-def parse_lags(text: str, option: str, *, crowd: bool = False) -> list[Lag]:
-    """Lags from `0,100,1h`: numbers of events, or durations in s, m, h, d.
+def parse_lags(text: str | None, option: str, *, crowd: bool = False) -> list[Lag]:
+    """Lags from `0,100,1h`: numbers of events, or durations in s, m, h, d; none for None.
 
     Raises OptionError naming the option.
 
     >>> [lag.seconds for lag in parse_lags("10, 2h", "--lag")]
     [None, 7200.0]
     """
-    lags = []
-    for part in text.split(","):
+    lags: list[Lag] = []
+    for part in [] if text is None else text.split(","):
         found = re.fullmatch(r"\s*(\d{1,12})\s*([smhd]?)\s*", part)
         if found is None:
             raise OptionError(f"{option}: expected events or durations such as 0,10,100,1h")
