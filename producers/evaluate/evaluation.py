@@ -63,7 +63,7 @@ class Evaluation:
     def over(self, data: Prepared, progress: Progress | None = None) -> dict[str, Any]:
         """Evaluate what was read and sorted already."""
         start = time.perf_counter()
-        self._pipeline.put_items(data.items)
+        self._pipeline.learn(data.catalogue())
         for batch in _batches(data.events):
             self._pipeline.learn(batch, self._note)
             if progress is not None:

@@ -91,10 +91,10 @@ class _Late:
             yield self.next
             self.next += 1
 
-    def remember(self, body: dict[str, Any]) -> None:
+    def remember(self, bodies: Sequence[dict[str, Any]]) -> None:
         """A user's own history is fresh where only the crowd is late."""
         if self.profiles is not None:
-            self.profiles.step(self._log.records([body]))
+            self.profiles.step(self._log.records(bodies))
 
 
 class Staleness:
@@ -114,22 +114,25 @@ class Staleness:
 
     def over(
         self,
-        items: Sequence[dict[str, Any]],
+        catalogue: Sequence[dict[str, Any]],
         events: Sequence[dict[str, Any]],
         lags: Sequence[Lag],
         progress: Callable[[int], None] | None = None,
     ) -> list[dict[str, Any]]:
         """By lag the ranking metrics, and NDCG relative to no lag, which is always among them.
 
-        `events` are in order of time, without duplicates.
+        `catalogue` are the records of items and users; `events` are in order of time, without
+        duplicates.
         """
         pipeline = Pipeline(self._settings, self._manifest)
-        pipeline.put_items(items)
+        pipeline.learn(catalogue)
         verdicts = [self._judge.take(e["user_id"], e["item_id"], e.get("value")) for e in events]
         times = [time_of(event) for event in events]
         fresh = Lag("0", events=0)
         asked = [fresh, *(lag for lag in lags if lag.events != 0 and lag.seconds != 0)]
         lates = [_Late(lag, times, self._manifest) for lag in asked]
+        for late in lates:
+            late.remember(catalogue)
         for learned, event in enumerate(events):
             for late in lates:
                 for number in late.upcoming(learned):
@@ -148,7 +151,7 @@ def _foretell(late: _Late, pipeline: Pipeline, event: dict[str, Any], verdict: V
         rows = pipeline.ask(event["user_id"], late.profiles)
         row = pipeline.row_of(event["item_id"])
         late.board.place(verdict, event["user_id"], place_in(rows, row), rows)
-    late.remember(event)
+    late.remember([event])
 
 
 def _report(late: _Late, best: float | None, items: int) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def every_event(manifest: Manifest) -> Manifest:
 
 
 class Log:
-    """Numbers records as a log would: items first, then events."""
+    """Numbers records as a log would: the catalogue first, then events."""
 
     def __init__(self) -> None:
         self.next = 0
@@ -61,9 +61,6 @@ class Pipeline:
         self.model = Model(settings, manifest.seed)
         self._stage = ModelStage(self.model)
         self.log = Log()
-
-    def put_items(self, items: Iterable[dict[str, Any]]) -> None:
-        self.learn({"type": "item", **item} for item in items)
 
     def learn(self, bodies: Iterable[dict[str, Any]], watch: Watcher | None = None) -> None:
         """Learn records in order. `watch` is told the list before each event, and its lesson."""

@@ -69,10 +69,11 @@ class Study:
 
     def _stale(self, data: Prepared, first: Evaluation, bar: Bar) -> list[dict[str, Any]]:
         # What was learned: a duplicate must not count as an event that came between.
-        events = [data.events[at - len(data.items)] for at in first.positions]
+        catalogue = data.catalogue()
+        events = [data.events[at - len(catalogue)] for at in first.positions]
         staleness = Staleness(
             self.variant.learning, self.variant.manifest,
             repeats=self.repeats, positive_from=self.positive_from,
         )  # fmt: skip
         with bar(f"{data.name}: late", len(events)) as progress:
-            return staleness.over(data.items, events, self.lags, progress)
+            return staleness.over(catalogue, events, self.lags, progress)

@@ -60,6 +60,7 @@ def _against(report: dict[str, Any]) -> Table:
         rows,
         "The same events and candidates. The time of an event is that of its list and its lesson; "
         "refits are apart.",
+        lead=True,
     )
 
 
@@ -92,6 +93,7 @@ def _lags(report: dict[str, Any]) -> Table:
         ("late by", *map(_spoken, _RANKING), "relative NDCG@10"),
         rows,
         "The crowd: the model is late, every user's own history is not.",
+        lead=True,
     )
 
 
@@ -108,8 +110,8 @@ def _interval(found: dict[str, float | None] | None) -> str | None:
         return None
     mean, low, high = found["mean"], found["low"], found["high"]
     if low is None or high is None:
-        return f"{mean:+.4f}"
-    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+        return f"{mean:+.3f}"
+    return f"{mean:+.3f} ({low:+.3f}…{high:+.3f})"
 
 
 def _spoken(name: str) -> str:

@@ -121,6 +121,7 @@ def _config(plot: Plot) -> dict[str, Any]:
         "legend_at_bottom": True,
         "legend_at_bottom_columns": min(len(plot.lines), 4),
         "truncate_legend": -1,
+        "truncate_label": -1,
         "include_x_axis": True,
         "value_formatter": lambda y: "" if y is None else f"{y:.{plot.digits}f}",
     }

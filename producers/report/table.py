@@ -16,12 +16,16 @@ NOTHING: Final = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under column names; the first column names the row."""
+    """Rows of cells under column names; the first column names the row.
+
+    `lead`: the first row is the one the others are compared with.
+    """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    lead: bool = False
 
 
 def shown(cell: Cell) -> str:
@@ -59,9 +63,10 @@ def html(table: Table) -> str:
     """The table as HTML; numbers keep their full value in `<data value>`."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
     body = "".join(f"<tr>{_row(row)}</tr>" for row in table.rows)
+    lead = ' class="lead"' if table.lead else ""
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return (
-        f'<div class="table"><table><caption>{escape(table.caption)}</caption>'
+        f'<div class="table"><table{lead}><caption>{escape(table.caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}</div>"
     )
 
