@@ -21,7 +21,7 @@ class Contest:
         self._ledger = Ledger()
         self._repeats = repeats
         self._baselines = build(names, self._ledger, refit_every)
-        self._boards = {name: Scoreboard() for name in names}
+        self.boards = {name: Scoreboard() for name in names}
         self._seconds = dict.fromkeys(names, 0.0)
         #: Seconds all of them took, to be taken off the time of the whole.
         self.seconds = 0.0
@@ -35,7 +35,7 @@ class Contest:
         lists = {b.name: self._list(b, user) for b in self._baselines} if verdict.scored else {}
         item = self._ledger.item(item_id)
         for name, rows in lists.items():
-            self._boards[name].place(verdict, user_id, place_in(rows, item), rows)
+            self.boards[name].place(verdict, user_id, place_in(rows, item), rows)
         for baseline in self._baselines:
             self._learn(baseline, verdict, user_id, item_id, rating)
         self._ledger.take(user_id, item_id)
@@ -57,7 +57,7 @@ class Contest:
         if rating is not None and not math.isnan(rating):
             told = baseline.rate(user, self._ledger.item(item_id))
             if told is not None:
-                self._boards[baseline.name].error(verdict, user_id, told - rating)
+                self.boards[baseline.name].error(verdict, user_id, told - rating)
         baseline.learn(user, self._ledger.new_item(item_id), rating)
         self._seconds[baseline.name] += time.perf_counter() - start
 
@@ -65,7 +65,7 @@ class Contest:
         """By baseline: metrics, its time an event, and by how much Freshet is ahead."""
         found = {}
         for baseline in self._baselines:
-            board, seconds = self._boards[baseline.name], self._seconds[baseline.name]
+            board, seconds = self.boards[baseline.name], self._seconds[baseline.name]
             events = max(self._ledger.events, 1)
             found[baseline.name] = {
                 **board.report(items),

@@ -54,6 +54,10 @@ class Evaluation:
     def model(self) -> Model:
         return self._pipeline.model
 
+    def boards(self) -> dict[str, Scoreboard]:
+        """The baselines' scoreboards, by their names."""
+        return self._contest.boards
+
     def run(
         self, dataset: Dataset, limit: int | None = None, progress: Progress | None = None
     ) -> dict[str, Any]:
