@@ -53,9 +53,9 @@ def test_item_knn_is_the_cosine_of_users() -> None:
     for user, item in events:
         taken[ledger.user(user), ledger.new_item(item)] = 1
     cosine = taken.T @ taken / np.sqrt(np.outer(taken.sum(0), taken.sum(0)))
-    for user in range(ledger.users):
-        voters = ledger.taken(user)[-VOTERS:]
-        assert baseline.score(user) == pytest.approx(cosine[voters].sum(0), rel=1e-5)
+    for row in range(ledger.users):
+        voters = ledger.taken(row)[-VOTERS:]
+        assert baseline.score(row) == pytest.approx(cosine[voters].sum(0), rel=1e-5)
 
 
 def test_pairs_count_the_same_in_sparse_rows() -> None:
