@@ -22,9 +22,7 @@ def in_a_thread(application: Any, port: int | None = None) -> Iterator[str]:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port or 0))
-    server = uvicorn.Server(
-        uvicorn.Config(application, log_config=None, lifespan="off", ws="none")
-    )
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)

@@ -84,6 +84,7 @@ class _Late:
         self.board = Scoreboard()
         self.profiles = Profiles(every_event(manifest)) if lag.crowd else None
         self._log = Log()
+        self._remembered = 0
 
     def upcoming(self, learned: int) -> Iterator[int]:
         """Numbers of the events to be foretold when so many are learned."""
@@ -91,10 +92,11 @@ class _Late:
             yield self.next
             self.next += 1
 
-    def remember(self, bodies: Sequence[dict[str, Any]]) -> None:
-        """A user's own history is fresh where only the crowd is late."""
+    def remember(self, records: Sequence[dict[str, Any]], until: int) -> None:
+        """Users' own histories up to a record: they are fresh where only the crowd is late."""
         if self.profiles is not None:
-            self.profiles.step(self._log.records(bodies))
+            self.profiles.step(self._log.records(records[self._remembered : until]))
+            self._remembered = until
 
 
 class Staleness:
@@ -114,30 +116,33 @@ class Staleness:
 
     def over(
         self,
-        catalogue: Sequence[dict[str, Any]],
-        events: Sequence[dict[str, Any]],
+        records: Sequence[dict[str, Any]],
+        positions: Sequence[int],
         lags: Sequence[Lag],
         progress: Callable[[int], None] | None = None,
     ) -> list[dict[str, Any]]:
         """By lag the ranking metrics, and NDCG relative to no lag, which is always among them.
 
-        `catalogue` are the records of items and users; `events` are in order of time, without
-        duplicates.
+        `records` are a whole log in order of time; `positions` are those of the events that
+        are learned, as a plain evaluation of it found them: a duplicate is not an event that
+        comes between two others, and neither is what is known of an item.
         """
         pipeline = Pipeline(self._settings, self._manifest)
-        pipeline.learn(catalogue)
+        events = [records[at] for at in positions]
         verdicts = [self._judge.take(e["user_id"], e["item_id"], e.get("value")) for e in events]
         times = [time_of(event) for event in events]
         fresh = Lag("0", events=0)
         asked = [fresh, *(lag for lag in lags if lag.events != 0 and lag.seconds != 0)]
         lates = [_Late(lag, times, self._manifest) for lag in asked]
-        for late in lates:
-            late.remember(catalogue)
-        for learned, event in enumerate(events):
+        done = 0
+        for learned, position in enumerate(positions):
+            pipeline.learn(records[done:position])
             for late in lates:
                 for number in late.upcoming(learned):
+                    late.remember(records, positions[number])
                     _foretell(late, pipeline, events[number], verdicts[number])
-            pipeline.learn([event])
+            pipeline.learn(records[position : position + 1])
+            done = position + 1
             if progress is not None and (learned + 1) % _REPORT_EVERY == 0:
                 progress(_REPORT_EVERY)
         if progress is not None:
@@ -151,7 +156,6 @@ def _foretell(late: _Late, pipeline: Pipeline, event: dict[str, Any], verdict: V
         rows = pipeline.ask(event["user_id"], late.profiles)
         row = pipeline.row_of(event["item_id"])
         late.board.place(verdict, event["user_id"], place_in(rows, row), rows)
-    late.remember([event])
 
 
 def _report(late: _Late, best: float | None, items: int) -> dict[str, Any]:

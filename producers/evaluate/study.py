@@ -68,12 +68,10 @@ class Study:
         )  # fmt: skip
 
     def _stale(self, data: Prepared, first: Evaluation, bar: Bar) -> list[dict[str, Any]]:
-        # What was learned: a duplicate must not count as an event that came between.
-        catalogue = data.catalogue()
-        events = [data.events[at - len(catalogue)] for at in first.positions]
         staleness = Staleness(
             self.variant.learning, self.variant.manifest,
             repeats=self.repeats, positive_from=self.positive_from,
         )  # fmt: skip
-        with bar(f"{data.name}: late", len(events)) as progress:
-            return staleness.over(catalogue, events, self.lags, progress)
+        records = [*data.catalogue(), *data.events]
+        with bar(f"{data.name}: late", len(first.positions)) as progress:
+            return staleness.over(records, first.positions, self.lags, progress)

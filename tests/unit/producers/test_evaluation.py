@@ -78,10 +78,13 @@ def test_baselines_are_scored_on_the_same_events() -> None:
 @pytest.mark.parametrize("repeats", [False, True])
 def test_no_lag_is_the_plain_evaluation(repeats: bool) -> None:
     events = some_events(250)
-    report, _, _ = evaluated(events, repeats=repeats)
+    events[100]["event_id"] = "e99"  # a duplicate is not learned, and delays nobody
+    events[100]["user_id"] = events[99]["user_id"]
+    report, evaluation, _ = evaluated(events, repeats=repeats)
+    assert report["events"] == 249
     lags = [*parse_lags("0,20,1h", "--lag"), *parse_lags("20", "--lag-crowd", crowd=True)]
     stale = Staleness(LearningSettings(), Manifest(), repeats=repeats)
-    fresh, twenty, hour, crowd = stale.over([], events, lags)
+    fresh, twenty, hour, crowd = stale.over(events, evaluation.positions, lags)
     for metric in ("scored", "hr@10", "hr@20", "ndcg@10", "mrr@20", "coverage@20"):
         assert fresh[metric] == report[metric], metric
     assert fresh["relative_ndcg@10"] == 1.0
@@ -97,7 +100,7 @@ def test_a_crowd_that_is_late_leaves_the_own_history_fresh() -> None:
     events = some_events(250)
     stale = Staleness(LearningSettings(), Manifest())
     lags = [*parse_lags("60", "--lag"), *parse_lags("60", "--lag-crowd", crowd=True)]
-    _, late, crowd = stale.over([], events, lags)
+    _, late, crowd = stale.over(events, range(250), lags)
     # Without the own history, what was just taken is listed again, and each time in vain.
     assert crowd["hr@10"] > late["hr@10"]
 
