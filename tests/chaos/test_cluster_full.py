@@ -159,6 +159,33 @@ def test_a_slow_broker_shows_in_the_lag_and_lists_go_on(rig: Rig, seed: int) -> 
     eventually(lambda: rig.metric(rig.urls[0], "freshet_lag_seconds") == 0, "it stays late")
 
 
+@pytest.mark.parametrize("silently", [False, True])
+def test_clients_are_cut_off_from_the_broker_for_a_minute(
+    rig: Rig, seed: int, silently: bool
+) -> None:
+    """By resets, or by a way on which every byte is lost."""
+    proxy = proxy_of(rig.kafka_proxy)
+    with Load(rig, seed) as load:
+        load.wait_for(300)
+        eventually(rig.is_personal, "rows are not served")
+        proxy.silent = silently
+        if not silently:
+            proxy.cut()
+        try:
+            eventually(lambda: load.refused > 0, "nothing was refused")
+            refusal = httpx.post(f"{rig.urls[0]}/v1/events", json=click("cut off"), timeout=60)
+            assert refusal.status_code == 503
+            assert int(refusal.headers["retry-after"]) >= 1
+            time.sleep(60)
+            eventually(rig.is_personal, "lists did not go on")
+        finally:
+            proxy.cut()  # what lost bytes cannot go on
+            proxy.silent = False
+            proxy.mend()
+        load.wait_for(300)
+    done(rig, load)
+
+
 def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
     dice = random.Random(seed)
     with Load(rig, seed, pause_s=0.0) as load:

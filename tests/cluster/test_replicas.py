@@ -74,7 +74,7 @@ def test_retention_overruns_whoever_was_away(cluster: Cluster) -> None:
     admin.delete_records({TopicPartition(names.examples, 0): -1})
     admin.close()
     frozen.send_signal(signal.SIGCONT)
-    cluster.start("worker")
+    worker = cluster.start("worker")
     send_singly(other, 200, 210)
     eventually(lambda: _position(api) == _position(other) > 200)
     assert api.get("/readyz").status_code == 200
@@ -82,6 +82,11 @@ def test_retention_overruns_whoever_was_away(cluster: Cluster) -> None:
     cluster.environment["FRESHET_WORKER__SNAPSHOTS"] = str(cluster.folder / "nothing")
     blind = cluster.api(ready=False)
     eventually(lambda: "retention removed" in unreadiness(blind))
+    worker.kill()
+    worker.wait()
+    blinded = cluster.start("worker", "--only", "model")
+    assert blinded.wait(60) == 1
+    assert b"retention removed" in (cluster.folder / "4-worker.log").read_bytes()
 
 
 def unreadiness(api: httpx.Client) -> str:
