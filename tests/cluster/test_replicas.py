@@ -14,6 +14,8 @@ import redis
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from stream.cluster.model_worker import MODEL
+from stream.files.snapshots import FolderSnapshots
 from stream.kafka.names import Topics
 from stream.redis.keys import hash_key
 from tests.cluster.test_cluster import Cluster, events, eventually, running, send
@@ -68,10 +70,13 @@ def test_retention_overruns_whoever_was_away(cluster: Cluster) -> None:
     other = cluster.api()
     send_singly(other, 50, 200)
     eventually(lambda: other.get("/v1/users/u29").status_code == 200)
-    worker.terminate()  # it saves: the newest snapshot holds all
+    worker.terminate()
     assert worker.wait(60) == 0
+    saved = FolderSnapshots(cluster.folder / "snapshots" / names.namespace, read_only=True)
+    begin = saved.names(MODEL)[0].position
+    assert begin > 51  # what the frozen one has seen
     admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-    admin.delete_records({TopicPartition(names.examples, 0): -1})
+    admin.delete_records({TopicPartition(names.examples, 0): begin})
     admin.close()
     frozen.send_signal(signal.SIGCONT)
     worker = cluster.start("worker")
