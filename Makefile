@@ -42,8 +42,8 @@ test: install-dev lint
 	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/chaos
 	$(BIN)/python -m pytest tests/cluster tests/chaos
 
-quality: install
-	$(BIN)/python -m benchmarks.quality
+quality: install-dev
+	$(BIN)/python -m benchmarks.quality; reached=$$?; $(BIN)/python -m benchmarks.staleness && exit $$reached
 
 bench: install
 	$(BIN)/python -m benchmarks.serving; served=$$?; $(BIN)/python -m benchmarks.cluster && exit $$served
@@ -52,8 +52,8 @@ chaos: install-dev
 	$(BIN)/python -m pytest tests/chaos tests/cluster --full
 
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11 pyproject.toml --group build --extra cluster -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11 pyproject.toml --group build --group dev --extra cluster -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11 pyproject.toml --group build --extra cluster --extra report -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --python-version 3.11 pyproject.toml --group build --group dev --extra baselines --extra cluster --extra report -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

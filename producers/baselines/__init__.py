@@ -59,6 +59,6 @@ def _class(name: str) -> type:
     except ModuleNotFoundError as error:
         raise OptionError(
             f"the baseline {name} needs {error.name}, which is not installed; "
-            "install the extra `baselines`: pip install 'freshet[baselines]'"
+            "install the extra `baselines`: pip install '.[baselines]' in Freshet's folder"
         ) from None
     return found

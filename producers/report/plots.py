@@ -148,6 +148,6 @@ def _pygal() -> Any:
     except ImportError:
         raise OptionError(
             "plots are drawn by pygal, which is not installed; "
-            "install the extra `report`: pip install 'freshet[report]'"
+            "install the extra `report`: pip install '.[report]' in Freshet's folder"
         ) from None
     return pygal
