@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from models.settings import LearningSettings
+from producers.baselines import BASELINES
 from producers.evaluate import Evaluation
 from producers.readers import read
 from stream.manifest import Manifest
@@ -37,3 +40,17 @@ def test_repeats_score_every_event(test_data: Path) -> None:
         read(file, "sessions"), 3_000
     )
     assert once["scored"] < each["scored"] == each["events"] == 3_000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("repeats", [False, True])
+def test_every_baseline_is_behind(films: Path, test_data: Path, repeats: bool) -> None:
+    pytest.importorskip("implicit")
+    sessions = test_data / "yoochoose" / "train_full.txt"
+    for file, format in ((films, "recbole"), (sessions, "sessions")):
+        evaluation = Evaluation(LearningSettings(), Manifest(), repeats=repeats, against=BASELINES)
+        found = evaluation.run(read(file, format), LIMIT)
+        for name, theirs in found["against"].items():
+            for metric in ("hr@10", "hr@20", "ndcg@10"):
+                assert found[metric] > theirs[metric], f"{name}: {metric}"
+                assert theirs["difference"][metric]["low"] > 0, f"{name}: {metric}"
