@@ -45,6 +45,7 @@ class Listed:
     score: float
     reason: str
     because: tuple[int, ...] = ()
+    source: int = -1  # number of the source that ranks it best, -1 = none lists it
 
 
 def nobody(k: int = 10, category: str | None = None, exclude: Sequence[str] = ()) -> Asked:
@@ -57,10 +58,11 @@ def listed(
 ) -> list[Listed]:
     types = types_of(list(asked.types), settings.events)
     rows, scores, causes = np.full(asked.k, -1), np.zeros(asked.k), np.full((asked.k, CAUSES), -1)
-    count = _list(s, w, asked.past, types, blocked, rows, scores, causes)
+    sources = np.full(asked.k, -1, np.int8)
+    count = _list(s, w, asked.past, types, blocked, rows, scores, causes, sources)
     return [
         Listed(int(rows[at]), float(scores[at]), _reason(s, int(rows[at]), causes[at]),
-               tuple(int(c) for c in causes[at] if c >= 0))
+               tuple(int(c) for c in causes[at] if c >= 0), int(sources[at]))
         for at in range(count)
     ]  # fmt: skip
 
@@ -90,6 +92,7 @@ def asked_at(s: State, past: Past, length: int) -> float:
 def _list(
     s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
     rows: NDArray[np.int64], scores: NDArray[np.float64], causes: NDArray[np.int64],
+    sources: NDArray[np.int8],
 ) -> int:  # fmt: skip
     items = readable(s, blocked)
     length = read_past(s, w, past, 0, types, items)
@@ -100,7 +103,7 @@ def _list(
     for place in range(count):
         at = w.order[place]
         rows[place] = w.candidates[at]
-        scores[place] = w.final[at]
+        scores[place], sources[place] = w.final[at], w.best[at]
         _find_causes(s, w, w.candidates[at], length, causes[place])
     return count
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import embeddings, popularity, ranker
+from models import embeddings, popularity, presets, ranker
 from models.compiled import inner
 from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
@@ -55,13 +55,15 @@ def add_item(s: State, key: np.uint64) -> int:
 def learn(s: State, w: Scratch, examples: Examples, types: Types, start: int, out: Scores) -> int:
     """Learn examples from `start` on, in order; return where it stopped.
 
-    It stops before an item for which the dense matrices have no place: the caller makes
-    them sparse and calls again, so that the switch happens at one place of the log.
+    It stops before an item for which the dense matrices have no place, and where the preset
+    is to be decided: the caller does so and calls again, at one place of the log.
     """
     for at in range(start, examples.item_key.shape[0]):
         known = find(s.slots, s.key, examples.item_key[at])
         full = s.forward.partner.shape[0] == 0 and s.used[0] >= DENSE_ITEMS
         if known < 0 and full and not examples.flags[at] & CAPPED:
+            return at
+        if presets.due(s.census):
             return at
         if examples.flags[at] & SCORED and (examples.prior[at] == 0 or s.options[0]):
             _score(s, w, examples, types, at, known, out)
@@ -99,10 +101,17 @@ def _score(
 @inner
 def _learn_one(s: State, w: Scratch, examples: Examples, types: Types, at: int, known: int) -> None:
     time = examples.time[at]
-    if examples.flags[at] & CAPPED:
-        s.clock[0] = max(s.clock[0], time)
-        return
     s.clock[0] = max(s.clock[0], time)
+    if examples.flags[at] & CAPPED:
+        return
+    past = examples.past
+    presets.count(
+        s.census, examples.type[at], examples.prior[at],
+        past.history_start[at + 1] - past.history_start[at],
+    )  # fmt: skip
+    if known < 0 and s.used[0] >= s.options[2]:
+        s.census[presets.IGNORED] += 1
+        return
     item = known if known >= 0 else add_item(s, examples.item_key[at])
     items = s.used[0]
     weight = types.weight[examples.type[at]]

@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, state
+from models import content, cooccurrence, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
 from models.examples import CAPPED, Examples, types_of
+from models.features import SOURCES
 from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.ratings import Ratings
@@ -40,6 +41,9 @@ class Model:
     def __init__(self, settings: LearningSettings, seed: int = 1) -> None:
         self.seed = seed
         self._threads = threading.local()
+        # Of what was answered, not of what was learned: a count for metrics, not state.
+        self._served = np.zeros(len(SOURCES) + 1, np.int64)
+        self._counting = threading.Lock()
         self._start(settings)
 
     def _start(self, settings: LearningSettings) -> None:
@@ -78,7 +82,7 @@ class Model:
             stopped = learn(self._state, self._scratch(), examples, meaning, done, scores)
             self._name_new(before, examples, item_ids, done, stopped)
             if stopped < len(item_ids):
-                self._go_sparse()
+                self._turn()
             done = stopped
         self.version += 1
         return Learned(scores, self._learn_ratings(examples, types))
@@ -116,6 +120,8 @@ class Model:
     def put_item(self, item: Mapping[str, Any]) -> None:
         """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
         row = self._row_or_new(item["item_id"])
+        if row is None:
+            return
         self._unlist_categories(row)
         self.arena["items.blocked"][row] = not item.get("available", True) or bool(
             item.get("deleted")
@@ -136,11 +142,14 @@ class Model:
         self._refresh()
         self.version += 1
 
-    def _row_or_new(self, item_id: str) -> int:
+    def _row_or_new(self, item_id: str) -> int | None:
         key = np.uint64(self.key_of(item_id))
         row = find(self._state.slots, self._state.key, key)
         if row >= 0:
             return int(row)
+        if self.items >= self.settings.max_items:
+            self.arena["census"][presets.IGNORED] += 1
+            return None
         if self.items >= cooccurrence.DENSE_ITEMS and self._dense:
             self._go_sparse()
         self._make_room(self.items + 1)
@@ -155,6 +164,28 @@ class Model:
     @property
     def items(self) -> int:
         return self.arena.count("items")
+
+    @property
+    def preset(self) -> str:
+        """Which preset is in force: `films`, `shop`, or `auto` while it is not decided."""
+        chosen = self.settings.preset
+        decided = presets.NAMES[int(self.arena["census"][presets.DECIDED])]
+        return decided if chosen == "auto" else chosen
+
+    @property
+    def items_ignored(self) -> int:
+        """Events and catalogue records of items that came when `max_items` were known."""
+        return int(self.arena["census"][presets.IGNORED])
+
+    def source_shares(self) -> dict[str, float]:
+        """Share of the places of all lists answered since the start that each source ranked best.
+
+        `none` is what no source had listed: new items, and what filled up.
+        """
+        with self._counting:
+            counts = self._served.copy()
+        total = max(int(counts.sum()), 1)
+        return {name: counts[at] / total for at, name in enumerate((*SOURCES, "none"))}
 
     @property
     def clock(self) -> float:
@@ -180,7 +211,11 @@ class Model:
 
     def recommend(self, asked: Asked) -> list[Listed]:
         """Rank for a past; the list is what `evaluate` ranks after the same log."""
-        return listed(self._state, self._scratch(), asked, self._allowed(asked), self.settings)
+        places = listed(self._state, self._scratch(), asked, self._allowed(asked), self.effective)
+        with self._counting:
+            for place in places:
+                self._served[place.source] += 1
+        return places
 
     def similar(self, item_id: str, k: int) -> list[Listed]:
         """Items like this one, by behaviour and content; for an unknown id an empty list."""
@@ -193,7 +228,7 @@ class Model:
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
         """The k items with the most recent attention, less what `asked` leaves out."""
         blocked = self._allowed(asked) if asked else self._state.blocked[: self._named]
-        return trending_of(self._state, asked, blocked, k, self.settings)
+        return trending_of(self._state, asked, blocked, k, self.effective)
 
     def rating(self, user_id: str, item_id: str) -> float:
         """The rating, 1 to 5, this user would give this item."""
@@ -274,6 +309,14 @@ class Model:
         self.arena.used[1] = 0
         self._refresh()
 
+    def _turn(self) -> None:
+        """Do what the kernel stopped for."""
+        if presets.due(self.arena["census"]):
+            presets.decide(self.arena["census"])
+            self._refresh()
+        else:
+            self._go_sparse()
+
     def _make_room(self, items: int) -> None:
         grown = self.arena.reserve("items", items)
         if self._dense:
@@ -283,7 +326,9 @@ class Model:
 
     def _refresh(self) -> None:
         """Swap the view readers hold; they keep the old arrays until their call is over."""
-        self._state = state.view(self.arena, self.settings, state.item_index(self.arena))
+        decided = int(self.arena["census"][presets.DECIDED])
+        self.effective = presets.effective(self.settings, decided)
+        self._state = state.view(self.arena, self.effective, state.item_index(self.arena))
 
     def _scratch(self) -> state.Scratch:
         capacity = self.arena.capacity("items")

@@ -144,10 +144,19 @@ class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole learning configuration, as the log's `setting` records carry it."""
+    """The whole learning configuration, as the log's `setting` records carry it.
+
+    `films` is for long-lived users, `shop` for sessions in which items come again; `auto` begins
+    between the two and decides once, after 10,000 events, by how often users come back to an
+    item and how much each of them does. What is set otherwise than by default overrides a preset.
+    """
 
     sources: Sources = field(default_factory=Sources)
-    repeats: bool = False  # a shop may recommend again what a user has seen; a film site may not
+    preset: Literal["auto", "films", "shop"] = "auto"
+    # A shop may recommend again what a user has seen, a film site may not; None: as the preset.
+    repeats: bool | None = None
+    # Items the model meets at most; later ones stay in users' histories, unknown to the crowd.
+    max_items: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
     events: dict[str, EventType] = field(default_factory=default_events)
     popularity: Popularity = field(default_factory=Popularity)
     cooccurrence: dict[str, Cooccurrence] = field(default_factory=default_cooccurrence)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings, popularity, ranker
+from models import content, cooccurrence, embeddings, popularity, presets, ranker
 from models.examples import HISTORY
 from models.features import CONTEXT, NAMES, SOURCES
 from models.index import Slots, build
@@ -39,7 +39,8 @@ class State(NamedTuple):
     embeddings: embeddings.Embeddings
     content: content.Content
     ranker: ranker.Ranker
-    options: NDArray[np.int64]  # [repeats, candidates per source]
+    census: NDArray[np.int64]  # what `presets` counts
+    options: NDArray[np.int64]  # [repeats, candidates per source, most items]
     on: NDArray[np.uint8]  # [sources]
 
 
@@ -80,10 +81,12 @@ def declare(arena: Arena, settings: LearningSettings) -> None:
         cooccurrence.declare(arena, name)
     embeddings.declare(arena, settings.embeddings)
     content.declare(arena, settings.content)
-    ranker.declare(arena)
+    ranker.declare(arena, settings.preset)
+    presets.declare(arena)
 
 
 def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
+    """The tables under effective `settings` (see `presets`)."""
     return State(
         arena.used,
         slots,
@@ -99,7 +102,10 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         embeddings.view(arena, settings.embeddings),
         content.view(arena, settings.content),
         ranker.view(arena, settings.ranker),
-        np.array([settings.repeats, settings.ranker.candidates_per_source], np.int64),
+        arena["census"],
+        np.array(
+            [settings.repeats, settings.ranker.candidates_per_source, settings.max_items], np.int64
+        ),
         np.array([getattr(settings.sources, name, False) for name in SOURCES], np.uint8),
     )
 

@@ -13,9 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.embeddings import mix
 from models.examples import CAPPED, HISTORY, SCORED, Examples
 from models.index import find, insert
+from models.vectors import mix
 from stream.described import Told
 from stream.pool import CLASS, LENGTH, START, allocate, is_full, move, release
 from stream.recent import Recent, add

@@ -42,10 +42,10 @@ class Evaluation:
         refit_every: int = REFIT_EVERY,
     ) -> None:
         self._watch = watch
-        settings = structs.replace(settings, repeats=repeats or settings.repeats)
+        settings = structs.replace(settings, repeats=repeats or bool(settings.repeats))
         self._pipeline = Pipeline(settings, manifest)
         self._judge = Judge(repeats, positive_from)
-        self._contest = Contest(against, refit_every, settings.repeats)
+        self._contest = Contest(against, refit_every, bool(settings.repeats))
         self.board = Scoreboard()
         #: Positions of the events that were learned: no duplicates, nothing malformed.
         self.positions: list[int] = []

@@ -110,7 +110,7 @@ class Staleness:
         repeats: bool = False,
         positive_from: float | None = None,
     ) -> None:
-        settings = structs.replace(settings, repeats=repeats or settings.repeats)
+        settings = structs.replace(settings, repeats=repeats or bool(settings.repeats))
         self._settings, self._manifest = settings, manifest
         self._judge = Judge(repeats, positive_from)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import content, cooccurrence, embeddings, ranker, vectors
+from models import content, cooccurrence, embeddings, presets, ranker, vectors
 from models.features import CONTEXT, NAMES
 from models.settings import Content, Embeddings, LearningSettings, Ranker
 from models.tables import Arena
@@ -146,7 +146,7 @@ class Lesson:
 
     def __init__(self) -> None:
         arena = Arena("items")
-        ranker.declare(arena)
+        ranker.declare(arena, "auto")
         self.ranker = ranker.view(arena, Ranker(learning_rate=0.01))
         drawn = np.random.default_rng(2)
         self.features = drawn.random((len(NAMES), 8)).astype(np.float32)
@@ -164,12 +164,15 @@ class Lesson:
         ranker.learn(self.ranker, features, self.context, self.units, self.scores, 5, target)
 
 
-def test_the_first_lists_are_those_of_the_shipped_weights() -> None:
-    lesson = Lesson()
-    shipped = json.loads((files("models") / "ranker_weights.json").read_text())
-    assert set(shipped) <= set(NAMES)
-    blend = np.array([shipped.get(name, 0.0) for name in NAMES]) @ lesson.features[:, :5]
-    assert lesson.score() == pytest.approx(blend, abs=1e-4)
+@pytest.mark.parametrize("preset", presets.NAMES)
+def test_shipped_weights_are_of_features_there_are(preset: str) -> None:
+    shipped = json.loads((files("models") / "ranker_weights.json").read_text())[preset]
+    assert set(shipped["skip"]) <= set(NAMES)
+    assert set(shipped["hidden"]) <= {*NAMES, *CONTEXT, "bias"}
+    weights = ranker.initial_weights(preset)
+    assert np.isfinite(weights).all()
+    skip = weights[-len(NAMES) :]
+    assert skip[NAMES.index("fast.log")] == np.float32(shipped["skip"]["fast.log"])
 
 
 def test_the_ranker_learns_what_is_taken() -> None:
