@@ -134,9 +134,7 @@ def test_the_future_does_not_change_what_was_foretold() -> None:
     past, future = list(crowd(150)), list(crowd(120, seed=11))
     told = one.tell([*past, *future])
     assert other.tell([*past, *reversed(future)])[:150] == told[:150]
-    swapped = [
-        Event(e.user, f"i{(int(e.item[1:]) + 7) % 40}", e.type, e.value, e.time) for e in future
-    ]
+    swapped = [replace(e, item=f"i{(int(e.item[1:]) + 7) % 40}") for e in future]
     third = Shop()
     third.put(*catalogue())
     assert third.tell([*past, *swapped])[:150] == told[:150]
