@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.embeddings import mix
 from models.examples import CAPPED, HISTORY, SCORED
 from models.index import fingerprint
+from models.vectors import mix
 from stream.examples import ExampleBatch
 from stream.manifest import Manifest
 from stream.profiles import Profiles, identity
