@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,13 +18,21 @@ import httpx
 
 
 @contextmanager
-def server(**environment: str) -> Iterator[str]:
-    """Start `freshet run --demo none`; yield its URL once it is ready."""
+def server(
+    filled: Path | None = None, core: int | None = None, **environment: str
+) -> Iterator[str]:
+    """Start `freshet run --demo none`; yield its URL once it is ready.
+
+    It begins with a copy of the data folder `filled`, and is bound to processor `core`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
+        if filled is not None:
+            shutil.copytree(filled, Path(folder) / "data")
         command = [
+            *(["taskset", "-c", str(core)] if core is not None else []),
             sys.executable, "-m", "config.cli.main", "run", "--demo", "none",
             "--port", str(port), "--data-dir", str(Path(folder) / "data"),
         ]  # fmt: skip
