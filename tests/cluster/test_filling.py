@@ -160,6 +160,7 @@ def refusal(cluster: Cluster, *arguments: str, code: int = 2) -> str:
     return (cluster.folder / f"{len(cluster.started) - 1}-worker.log").read_text()
 
 
+@pytest.mark.full
 def test_what_cannot_be_filled_is_refused(cluster: Cluster) -> None:
     live, new = live_of(cluster), beside(cluster)
     into = ("--from-start", "--into")
