@@ -28,7 +28,7 @@ from stream.source import TP
 
 EVENTS, USERS, ITEMS = 600, 30, 40
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-_GUARD_S = 60.0
+_GUARD_S = 150.0
 
 
 @dataclass
