@@ -22,6 +22,25 @@ return {1, mark}
 """
 )
 
+#: KEYS: mark, embeddings. ARGV: position, embeddings. Users of one position come in several
+#: calls, so each key is guarded by itself; a newer one stays.
+EMBED: Final = (
+    _MARK
+    + """
+local position = tonumber(ARGV[1])
+local written = 0
+for i = 2, #KEYS do
+  local held = redis.call('GETRANGE', KEYS[i], 0, 7)
+  if #held < 8 or struct.unpack('<i8', held) <= position then
+    redis.call('SET', KEYS[i], ARGV[i])
+    written = 1
+  end
+end
+if mark < position then redis.call('SET', KEYS[1], ARGV[1]) end
+return {written, mark}
+"""
+)
+
 #: KEYS: mark, fill. ARGV: position, who. Takes the mark away: readers wait until FINISH.
 BEGIN: Final = (
     _MARK

@@ -152,7 +152,7 @@ class RedisRows:
         mark = keys.embedding_mark_key(self._namespace, partition)
         named = [keys.embedding_key(self._namespace, partition, user_id) for user_id, _ in vectors]
         values = [encode_embedding(position, vector) for _, vector in vectors]
-        return scripts.WRITE, [mark, *named], [position, -1, 1, *values]
+        return scripts.EMBED, [mark, *named], [position, *values]
 
 
 def _batches(rows: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:

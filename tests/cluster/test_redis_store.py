@@ -123,6 +123,11 @@ def test_an_old_or_equal_position_changes_nothing(redis_url: str, namespace: str
         assert written == {1: Outcome.STALE, 2: Outcome.WRITTEN}
         held = await store.reader.embedding("u")
         assert held is not None and held[0] == 7 and held[1].tolist() == [2, 2]
+        for user_id in ("u", "v", "w"):  # of one partition and one position, in calls of their own
+            written = await store.writer.write_embeddings(8, [(user_id, one)])
+            assert list(written.values()) == [Outcome.WRITTEN]
+            held = await store.reader.embedding(user_id)
+            assert held is not None and held[0] == 8
 
     run(redis_url, test, namespace)
 
