@@ -8,10 +8,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import embeddings, popularity, presets, ranker
+from models import embeddings, impressions, popularity, presets, ranker
 from models.compiled import inner
 from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
+from models.impressions import PLACES, Lists
 from models.index import find, insert
 from models.ranking import mask, rank, read_ages, read_past
 from models.sources import learn_sources
@@ -52,7 +53,9 @@ def add_item(s: State, key: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def learn(s: State, w: Scratch, examples: Examples, types: Types, start: int, out: Scores) -> int:
+def learn(
+    s: State, w: Scratch, examples: Examples, lists: Lists, types: Types, start: int, out: Scores
+) -> int:
     """Learn examples from `start` on, in order; return where it stopped.
 
     It stops before an item for which the dense matrices have no place, and where the preset
@@ -66,15 +69,16 @@ def learn(s: State, w: Scratch, examples: Examples, types: Types, start: int, ou
         if presets.due(s.census):
             return at
         if examples.flags[at] & SCORED and (examples.prior[at] == 0 or s.options[0]):
-            _score(s, w, examples, types, at, known, out)
+            _score(s, w, examples, lists, types, at, known, out)
         _learn_one(s, w, examples, types, at, known)
     return examples.item_key.shape[0]
 
 
 @inner
 def _score(
-    s: State, w: Scratch, examples: Examples, types: Types, at: int, target: int, out: Scores
-) -> None:
+    s: State, w: Scratch, examples: Examples, lists: Lists, types: Types, at: int, target: int,
+    out: Scores,
+) -> None:  # fmt: skip
     items, past = s.used[0], examples.past
     length = read_past(s, w, past, at, types, items)
     now = s.clock[0]
@@ -95,7 +99,46 @@ def _score(
             if place < LIST:
                 out.place[at] = place
     if found >= 0:
-        ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found)
+        weight = _learn_list(s, w, lists, at, count, found, items)
+        ranker.learn(
+            s.ranker, w.features, w.context, w.units, w.plain, count, found, weight, w.errors
+        )
+
+
+@inner
+def _learn_list(
+    s: State, w: Scratch, lists: Lists, at: int, count: int, found: int, items: int
+) -> float:
+    """Learn from what was shown beside candidate `found`; return the weight of its own lesson.
+
+    What the user passed over in the same list are soft negatives: their errors go to the ranker,
+    told apart from how much their places are looked at. Features are those of before the click.
+    """
+    for candidate in range(count):
+        w.errors[candidate] = 0.0
+    im, first, last = s.impressions, lists.start[at], lists.start[at + 1]
+    if first == last or not im.options[0]:
+        return 1.0
+    picked, places = np.empty(PLACES, np.int64), np.empty(PLACES, np.int64)
+    scores, merits, errors = np.empty(PLACES), np.empty(PLACES), np.empty(PLACES)
+    shown, target, rate = 0, -1, impressions.usual(im)
+    for entry in range(first, min(last, first + PLACES)):
+        row = find(s.slots, s.key, lists.key[entry])
+        for candidate in range(count):
+            if w.candidates[candidate] == row:
+                if candidate == found:
+                    target = shown
+                picked[shown], places[shown] = candidate, lists.place[entry]
+                merits[shown] = impressions.merit(im, row, rate)
+                scores[shown] = w.plain[candidate] - impressions.bonus(im, merits[shown])
+                shown += 1
+    if target < 0 or shown < 2:
+        return 1.0
+    weight = 1.0 / impressions.propensity(im, places[target])
+    impressions.learn(im, scores, merits, places, shown, target, errors)
+    for entry in range(shown):
+        w.errors[picked[entry]] = errors[entry]
+    return weight
 
 
 @inner

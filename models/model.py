@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, presets, state
+from models import content, cooccurrence, impressions, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
 from models.examples import CAPPED, Examples, types_of
 from models.features import SOURCES
+from models.impressions import Lists, Outcomes, no_lists
 from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.ratings import Ratings
@@ -67,25 +68,39 @@ class Model:
 
     # What is written: by the learner alone, in the order of the log.
 
-    def learn(self, examples: Examples, item_ids: Sequence[str], types: list[str]) -> Learned:
+    def learn(
+        self, examples: Examples, item_ids: Sequence[str], types: list[str],
+        lists: Lists | None = None,
+    ) -> Learned:  # fmt: skip
         """Learn a batch in order; `item_ids` are the ids behind `examples.item_key`.
 
-        `types` names the partition's type numbers. The state after a batch does not depend
+        `lists` are those the examples were taken from, `types` names the partition's type numbers. The state after a batch does not depend
         on how the log was cut into batches.
         """
         meaning = types_of(types, self.settings.events)
         scores = no_scores(len(item_ids))
+        lists = lists or no_lists(len(item_ids))
         done = 0
         while done < len(item_ids):
             self._make_room(self.items + len(item_ids))
             before = self.items
-            stopped = learn(self._state, self._scratch(), examples, meaning, done, scores)
+            stopped = learn(
+                self._state, self._scratch(), examples, lists, meaning, done, scores
+            )
             self._name_new(before, examples, item_ids, done, stopped)
             if stopped < len(item_ids):
                 self._turn()
             done = stopped
         self.version += 1
         return Learned(scores, self._learn_ratings(examples, types))
+
+    def observe(self, outcomes: Outcomes, types: list[str]) -> None:
+        """Count lists that are closed; `types` names the types in their masks."""
+        if not self.settings.impressions.learn:
+            return
+        s, meaning = self._state, types_of(types, self.settings.events)
+        impressions.count(s.impressions, s.slots, s.key, outcomes, meaning, self.items)
+        self.version += 1
 
     def _name_new(
         self, before: int, examples: Examples, item_ids: Sequence[str], start: int, stop: int
@@ -233,6 +248,10 @@ class Model:
     def rating(self, user_id: str, item_id: str) -> float:
         """The rating, 1 to 5, this user would give this item."""
         return self.ratings.predict_one(self.key_of(user_id), self.key_of(item_id))
+
+    def click_through(self) -> dict[str, Any]:
+        """Shown and taken by place and by rung, and how much each place is looked at."""
+        return impressions.click_through(self._state.impressions)
 
     def embedding(self, asked: Asked) -> NDArray[np.float32]:
         """The user's embedding (float32[dims], norm 1 or zeros) for a past."""

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import features, ranker
+from models import features, impressions, ranker
 from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
@@ -89,6 +89,7 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     _describe(s, w, count, now)
     features.of_user(length, w.ages[0], w.context)
     ranker.score(s.ranker, w.features, w.context, count, w.units, w.plain)
+    _add_records(s, w, count)
     for at in range(count):
         w.final[at] = w.plain[at]
     _penalise(s, w, count, length)
@@ -174,6 +175,16 @@ def _describe(s: State, w: Scratch, count: int, now: float) -> None:
         for source in range(_SOURCES):
             if 0 <= w.ranks[source, at] < first:
                 w.best[at], first = source, w.ranks[source, at]
+
+
+@inner
+def _add_records(s: State, w: Scratch, count: int) -> None:
+    """Raise what is taken more often than its places tell, lower what is shown in vain."""
+    if impressions.bonus(s.impressions, 1.0) > 0.0:
+        rate = impressions.usual(s.impressions)
+        for at in range(count):
+            merit = impressions.merit(s.impressions, w.candidates[at], rate)
+            w.plain[at] += impressions.bonus(s.impressions, merit)
 
 
 @inner

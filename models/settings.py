@@ -143,6 +143,22 @@ class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     l2: Share = 0.0
 
 
+class Impressions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What lists that were shown teach: click-through, and how much each place is looked at.
+
+    Without `debias` every place counts alike, and what is ranked high stays high by being there.
+    """
+
+    learn: bool = True
+    debias: bool = True
+
+
+class Exploration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """New items drawn into lists; `share` of the lists, at most, hold one. 0: none."""
+
+    share: Share = 0.05
+
+
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole learning configuration, as the log's `setting` records carry it.
 
@@ -163,4 +179,6 @@ class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     embeddings: Embeddings = field(default_factory=Embeddings)
     content: Content = field(default_factory=Content)
     ranker: Ranker = field(default_factory=Ranker)
+    impressions: Impressions = field(default_factory=Impressions)
+    exploration: Exploration = field(default_factory=Exploration)
     ratings: Ratings = field(default_factory=Ratings)

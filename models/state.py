@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings, popularity, presets, ranker
+from models import content, cooccurrence, embeddings, impressions, popularity, presets, ranker
 from models.examples import HISTORY
 from models.features import CONTEXT, NAMES, SOURCES
 from models.index import Slots, build
@@ -39,6 +39,7 @@ class State(NamedTuple):
     embeddings: embeddings.Embeddings
     content: content.Content
     ranker: ranker.Ranker
+    impressions: impressions.Impressions
     census: NDArray[np.int64]  # what `presets` counts
     options: NDArray[np.int64]  # [repeats, candidates per source, most items]
     on: NDArray[np.uint8]  # [sources]
@@ -68,6 +69,7 @@ class Scratch(NamedTuple):
     units: NDArray[np.float32]  # [HIDDEN + 1, CANDIDATES] the ranker's hidden layer, its errors
     norms: NDArray[np.float64]  # [CANDIDATES] squared norms of the candidates' embeddings
     best: NDArray[np.int8]  # [CANDIDATES] the source that ranks it best, -1 = none lists it
+    errors: NDArray[np.float64]  # [CANDIDATES] of the list a click came from
 
 
 def declare(arena: Arena, settings: LearningSettings) -> None:
@@ -83,6 +85,7 @@ def declare(arena: Arena, settings: LearningSettings) -> None:
     content.declare(arena, settings.content)
     ranker.declare(arena, settings.preset)
     presets.declare(arena)
+    impressions.declare(arena)
 
 
 def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
@@ -102,6 +105,7 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         embeddings.view(arena, settings.embeddings),
         content.view(arena, settings.content),
         ranker.view(arena, settings.ranker),
+        impressions.view(arena, settings.impressions),
         arena["census"],
         np.array(
             [settings.repeats, settings.ranker.candidates_per_source, settings.max_items], np.int64
@@ -138,4 +142,5 @@ def scratch(items: int, dims: int) -> Scratch:
         units=np.zeros((ranker.HIDDEN + 1, CANDIDATES), np.float32),
         norms=np.zeros(CANDIDATES),
         best=np.full(CANDIDATES, -1, np.int8),
+        errors=np.zeros(CANDIDATES),
     )
