@@ -17,7 +17,7 @@ from stream.profiles import UserRow
 from stream.service import Reading, Service
 
 Items = list[dict[str, Any]]
-Rung = tuple[str, Callable[[], Items | None]]
+Rung = tuple[str, Callable[[], Sequence[Listed] | None]]
 
 #: Items kept for the moment when nothing else works: the longest list that can be asked for.
 KEPT: Final = 100
@@ -35,20 +35,25 @@ class RowsAway(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many, and what must not be among them."""
+    """How many, and what must not be among them; with `draw`, a new item may be drawn into it."""
 
     k: int = 10
     category: str | None = None
     exclude: Sequence[str] = ()
+    draw: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A list ready to be sent. `degraded`: a healthy system would have answered from above."""
+    """A list ready to be sent. `degraded`: a healthy system would have answered from above.
+
+    `listed` is what the items were made of, with their propensities; empty for a static list.
+    """
 
     items: Items
     served_by: str
     degraded: bool
+    listed: Sequence[Listed] = ()
 
 
 def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
@@ -74,18 +79,18 @@ class Ladder:
         row = reading.row if reading else None
         acted = row is not None and bool(row.counts)
 
-        def from_past() -> Items | None:
+        def from_past() -> Sequence[Listed] | None:
             if reading is None:
                 raise RowsAway
             return self._from_row(row, wanted) if acted else None
 
-        def for_strangers() -> Items | None:
+        def for_strangers() -> Sequence[Listed] | None:
             if acted:
                 return None
             # Of somebody who has not acted yet, attributes may be known.
-            return self._items(self._service.model.recommend(_asked(row, wanted)))
+            return self._service.model.recommend(_asked(row, wanted), wanted.draw)
 
-        def from_trend() -> Items:
+        def from_trend() -> Sequence[Listed]:
             return self._trending(wanted, row)
 
         rungs: list[Rung] = [("personal", from_past)]
@@ -95,7 +100,7 @@ class Ladder:
     def session(self, past: Callable[[], UserRow | None], wanted: Wanted) -> Answer:
         """For events that came with the request; trending where no item of theirs is known."""
 
-        def from_past() -> Items | None:
+        def from_past() -> Sequence[Listed] | None:
             row = past()
             return self._from_row(row, wanted) if row and self._knows(row) else None
 
@@ -107,8 +112,8 @@ class Ladder:
         """Items like this one; trending ones for an item nobody knows."""
         others = Wanted(k, exclude=(item_id,))
 
-        def alike() -> Items | None:
-            return self._items(self._service.model.similar(item_id, k)) or None
+        def alike() -> Sequence[Listed] | None:
+            return self._service.model.similar(item_id, k) or None
 
         return self._first(
             [("session", alike), ("trending", lambda: self._trending(others))], others
@@ -123,7 +128,8 @@ class Ladder:
         degraded = False
         for name, rung in rungs:
             try:
-                items = rung()
+                listed = rung()
+                items = None if listed is None else self._items(listed)
             except RowsAway:  # told where it happened
                 degraded = True
                 continue
@@ -134,19 +140,19 @@ class Ladder:
             if items is not None:
                 if not degraded:
                     self._keep()
-                return Answer(items, name, degraded)
+                return Answer(items, name, degraded, listed or ())
         return Answer(self._static(wanted), "static", True)
 
-    def _from_row(self, row: UserRow | None, wanted: Wanted) -> Items | None:
+    def _from_row(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed] | None:
         if row is None:
             return None
-        return self._items(self._service.model.recommend(_asked(row, wanted)))
+        return self._service.model.recommend(_asked(row, wanted), wanted.draw)
 
     def _knows(self, row: UserRow) -> bool:
         model = self._service.model
         return any(model.row_of(int(key)) >= 0 for key in row.past.history_key)
 
-    def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Items:
+    def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Sequence[Listed]:
         """Filled up with the rest of the catalogue where little has happened yet."""
         model = self._service.model
         asked = _asked(row, wanted)
@@ -158,7 +164,7 @@ class Ladder:
                 for place in model.recommend(asked)
                 if place.row not in there
             ]
-        return self._items(listed[: wanted.k])
+        return listed[: wanted.k]
 
     def _items(self, listed: Sequence[Listed]) -> Items:
         model = self._service.model
@@ -180,7 +186,7 @@ class Ladder:
             return
         self._kept_at = now
         try:
-            self._kept = self._trending(Wanted(KEPT)) or self._kept
+            self._kept = self._items(self._trending(Wanted(KEPT))) or self._kept
         except Exception:  # noqa: BLE001 - the list kept before stays
             self._warn("static")
 

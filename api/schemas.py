@@ -70,7 +70,7 @@ class Recommended(Struct, kw_only=True):
 
     item_id: Id
     score: float
-    reason: Literal["history", "popular", "new", "trending", "similar"]
+    reason: Literal["history", "popular", "new", "trending", "similar", "explored"]
     because: Annotated[list[str], Meta(description="Items of the history that weighed most")]
     title: str | None = None
     categories: list[str] = []

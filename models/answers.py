@@ -39,13 +39,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Listed:
-    """One place of a list: the item's row, its score, and history rows it is there because of."""
+    """One place of a list: the item's row, its score, and history rows it is there because of.
+
+    `propensity` is the chance the item had to be in this place of this list.
+    """
 
     row: int
     score: float
     reason: str
     because: tuple[int, ...] = ()
     source: int = -1  # number of the source that ranks it best, -1 = none lists it
+    propensity: float = 1.0
 
 
 def nobody(k: int = 10, category: str | None = None, exclude: Sequence[str] = ()) -> Asked:

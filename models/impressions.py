@@ -1,12 +1,12 @@
 """What was shown and what of it was taken: click-through counts and the bias of places.
 
 A click says that an item was liked *and* looked at. How much each place is looked at is fitted
-online as a conditional logit within the list (McFadden, 1974): of the items shown, the one at
-place p with the ranker's score s is taken with odds `exp(scale·s + merit·m + bias[p])`. Places
-follow from scores alone, so that given them what is left of the order is attention (the additive
-click model of PAL, Guo et al., RecSys 2019; `exp(bias[p])` is the propensity of Joachims et al.,
-WSDM 2017, relative to the first place). `m` is the item's own record, clicks over expected
-clicks (Zhang & Jones, WWW 2007): what is shown and not taken sinks for everybody.
+online where chance decides: neighbours in a list whose scores are nearly equal are as good as
+swapped at random, so what they differ by in clicks is attention. That is a regression
+discontinuity in the gap of scores (Narayanan & Kalyanam, Marketing Science 2015), here a local
+logistic regression on the places of neighbours with the gap as its slope. `exp(bias[p])` is the
+propensity of Joachims et al. (WSDM 2017), relative to the first place. `merit` is an item's own
+record, clicks over expected clicks (Zhang & Jones, WWW 2007): what is shown and not taken sinks.
 """
 
 from __future__ import annotations
@@ -28,21 +28,26 @@ from models.tables import Arena
 PLACES: Final = 20
 #: Rungs a list may come from, in the order of their numbers; the last is any other.
 SERVED: Final = ("personal", "session", "trending", "static", "other")
-# Longest weight a click gets for a place that is seldom looked at. Without a bound a few clicks
-# at the end of long lists would outweigh all others; at 1 nothing is corrected.
-LARGEST_WEIGHT: Final = 5.0
-# Places past the first, then the scale of the ranker's score and the weight of an item's record.
-_SCALE: Final = PLACES - 1
-_MERIT: Final = PLACES
+# What is fitted: the steepness of a power law over the places, how each step down differs from
+# it, and the slope of the gap. Places with few clicks so lean on the others.
+_STEPS: Final = PLACES - 1
+_SLOPE: Final = PLACES
 _FITTED: Final = PLACES + 1
+# Gap of scores, in the ranker's logits, at which neighbours count for less by e. Wider, the
+# slope alone would have to tell taste from place; narrower, few neighbours are left.
+_NEAR: Final = 0.3
 # Lessons between two steps of the fit: one solves 21 equations.
 _BATCH: Final = 16
-# What the fit believes before any click: places alike, the score as it is, no record; as strong
-# as so many clicks.
-_PRIOR: Final = 4.0
-# Share of the evidence that stays at each step: some 30,000 lessons count.
+# Evidence before any click, in clicks (a quarter each): for no bias at all, and for a power law.
+_PRIOR: Final = 1.0
+_PRIOR_STEP: Final = 40.0
+# Share of the evidence that stays at each step, at least: some 30,000 clicks count. The first
+# lessons, taken at a bias still wrong, fade sooner.
 _MEMORY: Final = 1.0 - 1.0 / 2000.0
+_FADE: Final = 0.5
 _LONGEST_STEP: Final = 0.5
+# How strongly an item's record is doubted before it has foretold anything, in clicks.
+_DOUBT: Final = 10.0
 # An item's record begins as if it had been shown so often and taken as often as the average.
 _EVIDENCE: Final = 20.0
 # Above this many showings an item's counts are halved, so that an old item can still change.
@@ -52,7 +57,7 @@ _DRAWN: Final = 0.5
 
 
 class Lists(NamedTuple):
-    """For n examples the list each was taken from, without what was taken from it before.
+    """For n examples the list each was taken from, less what was taken from it before.
 
     Row i is `start[i]` to `start[i + 1]` of the columns; empty where no list is known.
     """
@@ -70,6 +75,7 @@ class Outcomes(NamedTuple):
     key: NDArray[np.uint64]
     place: NDArray[np.uint8]
     propensity: NDArray[np.float32]
+    score: NDArray[np.float32]  # the ranker's, as shown; NaN: not told
     taken: NDArray[np.uint16]
 
 
@@ -82,16 +88,18 @@ class Impressions(NamedTuple):
     places: NDArray[np.float64]  # [PLACES, 2] shown, taken
     served: NDArray[np.float64]  # [len(SERVED), 3] lists, items shown, items taken
     explored: NDArray[np.float64]  # [2] shown, taken
-    fitted: NDArray[np.float64]  # [PLACES + 1] log propensities past the first, scale, merit
+    bias: NDArray[np.float64]  # [PLACES] log propensity, relative to the first place
+    record: NDArray[np.float64]  # [2] weight of an item's record, its evidence
+    fitted: NDArray[np.float64]  # [PLACES + 1] steepness, steps, slope
     evidence: NDArray[np.float64]  # [PLACES + 1, PLACES + 1] information matrix
     gradient: NDArray[np.float64]  # [PLACES + 1] sum of the lessons since the last step
     lessons: NDArray[np.int64]  # [1]
-    options: NDArray[np.int64]  # [learn, debias]
+    options: NDArray[np.float64]  # [learn, debias, largest weight]
 
 
 _TABLES: Final = (
-    "shown", "expected", "taken", "places", "served", "explored", "fitted", "evidence",
-    "gradient", "lessons",
+    "shown", "expected", "taken", "places", "served", "explored", "bias", "record",
+    "fitted", "evidence", "gradient", "lessons",
 )  # fmt: skip
 
 
@@ -106,25 +114,30 @@ def declare(arena: Arena) -> None:
     arena.add("impressions.places", np.float64, PLACES, 2)
     arena.add("impressions.served", np.float64, len(SERVED), 3)
     arena.add("impressions.explored", np.float64, 2)
+    arena.add("impressions.bias", np.float64, PLACES)
+    arena.add("impressions.record", np.float64, 2)
     arena.add("impressions.fitted", np.float64, _FITTED)
     arena.add("impressions.evidence", np.float64, _FITTED, _FITTED)
     arena.add("impressions.gradient", np.float64, _FITTED)
     arena.add("impressions.lessons", np.int64, 1)
-    arena["impressions.fitted"][_SCALE] = 1.0
 
 
 def view(arena: Arena, settings: Settings) -> Impressions:
-    options = np.array([settings.learn, settings.learn and settings.debias], np.int64)
+    debias = settings.learn and settings.debias
+    options = np.array([settings.learn, debias, settings.largest_weight], np.float64)
     return Impressions._make([*(arena[f"impressions.{name}"] for name in _TABLES), options])
 
 
 @njit(cache=True, nogil=True)
 def propensity(im: Impressions, place: int) -> float:
-    """How much a place is looked at, the first one 1; never below 1 / LARGEST_WEIGHT."""
-    if place == 0 or not im.options[1]:
-        return 1.0
-    seen = math.exp(im.fitted[min(place, PLACES - 1) - 1])
-    return min(max(seen, 1.0 / LARGEST_WEIGHT), 1.0)
+    """How much a place is looked at, the first one 1."""
+    return math.exp(im.bias[min(place, PLACES - 1)]) if im.options[1] else 1.0
+
+
+@njit(cache=True, nogil=True)
+def weight(im: Impressions, place: int) -> float:
+    """What a click in a place counts for, to make up for those not seen there; bounded."""
+    return min(max(1.0 / propensity(im, place), 1.0), im.options[2])
 
 
 @njit(cache=True, nogil=True)
@@ -153,6 +166,8 @@ def count(
             row = find(slots, keys, lists.key[entry])
             if 0 <= row < items:
                 _count_item(im, row, propensity(im, place), hit)
+        if im.options[1]:
+            _place(im, lists, lists.start[at], lists.start[at + 1], wanted)
 
 
 @inner
@@ -168,12 +183,12 @@ def _count_item(im: Impressions, row: int, looked_at: float, hit: float) -> None
 
 @njit(cache=True, nogil=True)
 def usual(im: Impressions) -> float:
-    """Share of all items shown that was taken; 0 before there was any."""
-    shown = taken = 0.0
+    """Share of all items shown that would be taken in the first place; 0 before there was any."""
+    expected = taken = 0.0
     for place in range(PLACES):
-        shown += im.places[place, 0]
+        expected += im.places[place, 0] * propensity(im, place)
         taken += im.places[place, 1]
-    return taken / shown if shown > 0.0 else 0.0
+    return taken / expected if expected > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -189,7 +204,7 @@ def merit(im: Impressions, row: int, rate: float) -> float:
 @njit(cache=True, nogil=True)
 def bonus(im: Impressions, record: float) -> float:
     """What an item's record adds to the ranker's score."""
-    return im.fitted[_MERIT] * record if im.options[1] else 0.0
+    return im.record[0] * record if im.options[0] else 0.0
 
 
 @inner
@@ -197,14 +212,14 @@ def learn(
     im: Impressions, scores: NDArray[np.float64], merits: NDArray[np.float64],
     places: NDArray[np.int64], shown: int, target: int, errors: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """One list of `shown` items of which `target` was taken.
+    """One list of `shown` items of which `target` was taken; scores hold the records' bonus.
 
-    Writes what the ranker's score of each was off by, given its place (float64[shown], sum 0),
-    and adds the list to the fit of the places.
+    Writes what the score of each was off by, given its place (float64[shown], sum 0), and
+    teaches the weight of the records.
     """
-    most, total = -math.inf, 0.0
+    most, total, debias = -math.inf, 0.0, im.options[1]
     for at in range(shown):
-        errors[at] = _odds(im, scores[at], merits[at], places[at])
+        errors[at] = scores[at] + (im.bias[places[at]] if debias else 0.0)
         most = max(most, errors[at])
     for at in range(shown):
         errors[at] = math.exp(errors[at] - most)
@@ -214,62 +229,78 @@ def learn(
         return
     for at in range(shown):
         errors[at] /= total
-    if im.options[1]:
-        _inform(im, scores, merits, places, shown, target, errors)
-        im.lessons[0] += 1
-        if im.lessons[0] % _BATCH == 0:
-            _step(im)
+    _weigh_records(im, merits, shown, target, errors)
     errors[target] -= 1.0
 
 
 @inner
-def _odds(im: Impressions, score: float, record: float, place: int) -> float:
-    if not im.options[1]:
-        return score
-    odds = im.fitted[_SCALE] * score + im.fitted[_MERIT] * record
-    return odds + im.fitted[place - 1] if place > 0 else odds
-
-
-@inner
-def _inform(
-    im: Impressions, scores: NDArray[np.float64], merits: NDArray[np.float64],
-    places: NDArray[np.int64], shown: int, target: int, share: NDArray[np.float64],
+def _weigh_records(
+    im: Impressions, merits: NDArray[np.float64], shown: int, target: int,
+    share: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Add a list's gradient and its information: the covariance of what its items are."""
-    mean = np.zeros(_FITTED)
+    """A Newton step on the one weight all records have."""
+    mean = square = 0.0
     for at in range(shown):
-        mean[_SCALE] += share[at] * scores[at]
-        mean[_MERIT] += share[at] * merits[at]
-        if places[at] > 0:
-            mean[places[at] - 1] += share[at]
-    x = np.zeros(_FITTED)
-    for at in range(shown):
-        for k in range(_FITTED):
-            x[k] = -mean[k]
-        x[_SCALE] += scores[at]
-        x[_MERIT] += merits[at]
-        if places[at] > 0:
-            x[places[at] - 1] += 1.0
-        if at == target:
-            for k in range(_FITTED):
-                im.gradient[k] -= x[k]
-        for k in range(_FITTED):
-            for other in range(k + 1):
-                im.evidence[k, other] += share[at] * x[k] * x[other]
+        mean += share[at] * merits[at]
+        square += share[at] * merits[at] * merits[at]
+    im.record[1] = im.record[1] * (1.0 - 1.0 / 32_000.0) + square - mean * mean
+    step = (merits[target] - mean) / (im.record[1] + _DOUBT)
+    im.record[0] = min(max(im.record[0] + step, 0.0), 1.0)
 
 
 @inner
-def _step(im: Impressions) -> None:
-    """A step of stochastic Newton: the new lessons' gradient by all the information so far.
+def _place(im: Impressions, lists: Outcomes, first: int, last: int, wanted: int) -> None:
+    """Add a list's clicks to the fit of the places, each against its neighbours."""
+    for hit in range(first, last):
+        if not lists.taken[hit] & wanted or lists.place[hit] >= PLACES:
+            continue
+        for other in range(first, last):
+            if lists.place[other] == lists.place[hit] + 1 and lists.place[other] < PLACES:
+                _compare(im, lists.place[hit], lists.score[hit] - lists.score[other], 1.0)
+            if lists.place[other] + 1 == lists.place[hit]:
+                _compare(im, lists.place[other], lists.score[other] - lists.score[hit], 0.0)
+        im.lessons[0] += 1
+        if im.lessons[0] % _BATCH == 0:
+            _step(im)
 
-    Bercu, Godichon & Portier (2020). Solved by a Cholesky factor of our own: LAPACK's bits
-    depend on the processor.
+
+@inner
+def _compare(im: Impressions, place: int, gap: float, upper: float) -> None:
+    """Add one click on `place` (`upper` 1) or on the next (0), by how near their scores are."""
+    near = math.exp(-abs(gap) / _NEAR)
+    if not near > 1e-3:  # also where a score was not told
+        return
+    law = math.log((place + 2.0) / (place + 1.0))
+    odds = im.fitted[0] * law + im.fitted[1 + place] + im.fitted[_SLOPE] * gap
+    share = 1.0 / (1.0 + math.exp(-odds))
+    error = near * (share - upper)
+    known = near * share * (1.0 - share)
+    step = 1 + place
+    im.gradient[0] += error * law
+    im.gradient[step] += error
+    im.gradient[_SLOPE] += error * gap
+    # The lower triangle only.
+    im.evidence[0, 0] += known * law * law
+    im.evidence[step, 0] += known * law
+    im.evidence[step, step] += known
+    im.evidence[_SLOPE, 0] += known * law * gap
+    im.evidence[_SLOPE, step] += known * gap
+    im.evidence[_SLOPE, _SLOPE] += known * gap * gap
+
+
+@inner
+def _solved(im: Impressions) -> NDArray[np.float64]:
+    """Information and prior, times what is returned, is the gradient.
+
+    By a Cholesky factor of our own: LAPACK's bits depend on the processor.
     """
     factor, step = np.zeros((_FITTED, _FITTED)), np.zeros(_FITTED)
     for k in range(_FITTED):
         step[k] = im.gradient[k]
         for other in range(k + 1):
-            total = im.evidence[k, other] + (_PRIOR if k == other else 0.0)
+            total = im.evidence[k, other]
+            if k == other:
+                total += _PRIOR_STEP if 1 <= k <= _STEPS else _PRIOR
             for j in range(other):
                 total -= factor[k, j] * factor[other, j]
             if k == other:
@@ -284,14 +315,26 @@ def _step(im: Impressions) -> None:
         for j in range(k + 1, _FITTED):
             step[k] -= factor[j, k] * step[j]
         step[k] /= factor[k, k]
+    return step
+
+
+@inner
+def _step(im: Impressions) -> None:
+    """A step of stochastic Newton: the new lessons' gradient by all the information so far.
+
+    Bercu, Godichon & Portier (2020).
+    """
+    step = _solved(im)
+    memory = min(_MEMORY, 1.0 - _FADE * _BATCH / im.lessons[0])
     for k in range(_FITTED):
         if math.isfinite(step[k]):
             im.fitted[k] -= min(max(step[k], -_LONGEST_STEP), _LONGEST_STEP)
         im.gradient[k] = 0.0
         for other in range(k + 1):
-            im.evidence[k, other] *= _MEMORY
-    im.fitted[_SCALE] = min(max(im.fitted[_SCALE], 0.0), 4.0)
-    im.fitted[_MERIT] = min(max(im.fitted[_MERIT], 0.0), 2.0)
+            im.evidence[k, other] *= memory
+    for place in range(1, PLACES):
+        law = math.log((place + 1.0) / place)
+        im.bias[place] = im.bias[place - 1] - im.fitted[0] * law - im.fitted[place]
 
 
 def click_through(im: Impressions) -> dict[str, Any]:

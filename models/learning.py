@@ -130,11 +130,11 @@ def _learn_list(
                     target = shown
                 picked[shown], places[shown] = candidate, lists.place[entry]
                 merits[shown] = impressions.merit(im, row, rate)
-                scores[shown] = w.plain[candidate] - impressions.bonus(im, merits[shown])
+                scores[shown] = w.final[candidate]
                 shown += 1
     if target < 0 or shown < 2:
         return 1.0
-    weight = 1.0 / impressions.propensity(im, places[target])
+    weight = impressions.weight(im, places[target])
     impressions.learn(im, scores, merits, places, shown, target, errors)
     for entry in range(shown):
         w.errors[picked[entry]] = errors[entry]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models import content, cooccurrence, impressions, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
 from models.examples import CAPPED, Examples, types_of
+from models.exploration import Budget, draw_of, explored
 from models.features import SOURCES
 from models.impressions import Lists, Outcomes, no_lists
 from models.index import find, fingerprint
@@ -45,6 +46,7 @@ class Model:
         # Of what was answered, not of what was learned: a count for metrics, not state.
         self._served = np.zeros(len(SOURCES) + 1, np.int64)
         self._counting = threading.Lock()
+        self._budget = Budget()
         self._start(settings)
 
     def _start(self, settings: LearningSettings) -> None:
@@ -74,8 +76,8 @@ class Model:
     ) -> Learned:  # fmt: skip
         """Learn a batch in order; `item_ids` are the ids behind `examples.item_key`.
 
-        `lists` are those the examples were taken from, `types` names the partition's type numbers. The state after a batch does not depend
-        on how the log was cut into batches.
+        `lists` are those the examples were taken from, `types` names the partition's type
+        numbers. The state after a batch does not depend on how the log was cut into batches.
         """
         meaning = types_of(types, self.settings.events)
         scores = no_scores(len(item_ids))
@@ -84,9 +86,7 @@ class Model:
         while done < len(item_ids):
             self._make_room(self.items + len(item_ids))
             before = self.items
-            stopped = learn(
-                self._state, self._scratch(), examples, lists, meaning, done, scores
-            )
+            stopped = learn(self._state, self._scratch(), examples, lists, meaning, done, scores)
             self._name_new(before, examples, item_ids, done, stopped)
             if stopped < len(item_ids):
                 self._turn()
@@ -224,9 +224,16 @@ class Model:
         raw = self._documents[row]
         return msgspec.json.decode(raw) if raw else None
 
-    def recommend(self, asked: Asked) -> list[Listed]:
-        """Rank for a past; the list is what `evaluate` ranks after the same log."""
-        places = listed(self._state, self._scratch(), asked, self._allowed(asked), self.effective)
+    def recommend(self, asked: Asked, draw: str | None = None) -> list[Listed]:
+        """Rank for a past; the list is what `evaluate` ranks after the same log.
+
+        With `draw`, the id of a list that will be shown, a new item may be drawn into it.
+        """
+        s, blocked, settings = self._state, self._allowed(asked), self.effective
+        places = listed(s, self._scratch(), asked, blocked, settings)
+        if draw is not None and settings.exploration.share > 0.0:
+            number = draw_of(draw, self.seed)
+            places = explored(s, asked, places, blocked, settings, self._budget, number)
         with self._counting:
             for place in places:
                 self._served[place.source] += 1

@@ -25,9 +25,9 @@ LIST_LENGTH: Final = 100
 _LARGEST: Final = 1e9
 
 #: Records of the log that are not feedback. Feedback may not carry these names.
-CONTROL: Final = frozenset({"manifest", "setting", "item", "user"})
+CONTROL: Final = frozenset({"manifest", "setting", "item", "user", "impression"})
 #: Names with a place in the format whose meaning comes later.
-RESERVED: Final = frozenset({"impression", "load", "forget", "retract", "identify"})
+RESERVED: Final = frozenset({"load", "forget", "retract", "identify"})
 
 Scalar = str | int | float | bool | None
 

@@ -6,6 +6,7 @@ them, so that a record emitted twice is the same to the byte.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +14,12 @@ import numpy as np
 from msgspec import Struct
 
 from models.examples import Examples, Past
+from models.impressions import Lists, Outcomes, no_lists
 from stream.errors import InvalidEvent
-from stream.examples import Control, ExampleBatch
+from stream.examples import ClosedLists, Control, ExampleBatch, Piece
 
-#: 2 added attributes. Records of 1 are read as of users nobody has described.
+#: 2 added attributes and lists. Records of 1 are read as of users nobody has described, who took
+#: nothing from a list.
 VERSION: Final = 2
 
 _COLUMNS: Final = tuple(
@@ -37,8 +40,19 @@ _PAST: Final = tuple(
 )  # fmt: skip
 # Columns of the past in version 1.
 _PAST_OF_1: Final = 8
+_LISTS: Final = tuple(
+    (name, np.dtype(dtype)) for name, dtype in (("start", "<i8"), ("key", "<u8"), ("place", "u1"))
+)
+_OUTCOMES: Final = tuple(
+    (name, np.dtype(dtype))
+    for name, dtype in (
+        ("start", "<i8"), ("served", "u1"), ("key", "<u8"), ("place", "u1"),
+        ("propensity", "<f4"), ("score", "<f4"), ("taken", "<u2"),
+    )
+)  # fmt: skip
 _EXAMPLES: Final = "examples"
 _CONTROL: Final = "control"
+_CLOSED: Final = "lists"
 
 
 class _Batch(Struct, array_like=True, tag=_EXAMPLES):
@@ -49,6 +63,14 @@ class _Batch(Struct, array_like=True, tag=_EXAMPLES):
     types: list[str]
     columns: list[bytes]
     past: list[bytes]
+    lists: list[bytes] = []  # empty: nothing was taken from a list
+
+
+class _Closed(Struct, array_like=True, tag=_CLOSED):
+    outcomes: list[bytes]
+    types: list[str]
+    position: int
+    previous: int
 
 
 class _Forwarded(Struct, array_like=True, tag=_CONTROL):
@@ -61,19 +83,19 @@ class _Forwarded(Struct, array_like=True, tag=_CONTROL):
 class _Record(Struct, array_like=True):
     version: int
     partition: int
-    pieces: list[_Batch | _Forwarded]
+    pieces: list[_Batch | _Forwarded | _Closed]
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
 
 
-def encode(partition: int, pieces: list[ExampleBatch | Control]) -> bytes:
+def encode(partition: int, pieces: list[Piece]) -> bytes:
     """Return the bytes of all that one source record of `partition` gave."""
     return _encoder.encode(_Record(VERSION, partition, [_packed(piece) for piece in pieces]))
 
 
-def decode(data: bytes) -> tuple[int, list[ExampleBatch | Control]]:
+def decode(data: bytes) -> tuple[int, list[Piece]]:
     """Return (source partition, pieces). Raises InvalidEvent for bytes of another making."""
     try:
         record = _decoder.decode(data)
@@ -84,35 +106,50 @@ def decode(data: bytes) -> tuple[int, list[ExampleBatch | Control]]:
     return record.partition, [_unpacked(piece) for piece in record.pieces]
 
 
-def _packed(piece: ExampleBatch | Control) -> _Batch | _Forwarded:
+def _packed(piece: Piece) -> _Batch | _Forwarded | _Closed:
     if isinstance(piece, Control):
         return _Forwarded(piece.kind, piece.body, piece.position, piece.previous)
-    e = piece.examples
+    if isinstance(piece, ClosedLists):
+        columns = _bytes_of(piece.outcomes, _OUTCOMES)
+        return _Closed(columns, piece.types, piece.position, piece.previous)
+    e, taken = piece.examples, len(piece.lists.key) > 0
     return _Batch(
         int(piece.previous[0]),
         piece.positions.astype("<i8").tobytes(),
         piece.item_ids,
         piece.user_ids,
         piece.types,
-        [getattr(e, name).astype(dtype).tobytes() for name, dtype in _COLUMNS],
-        [getattr(e.past, name).astype(dtype).tobytes() for name, dtype in _PAST],
+        _bytes_of(e, _COLUMNS),
+        _bytes_of(e.past, _PAST),
+        _bytes_of(piece.lists, _LISTS) if taken else [],
     )
 
 
-def _unpacked(piece: _Batch | _Forwarded) -> ExampleBatch | Control:
+def _bytes_of(columns: Any, dtypes: Iterable[tuple[str, np.dtype[Any]]]) -> list[bytes]:
+    return [getattr(columns, name).astype(dtype).tobytes() for name, dtype in dtypes]
+
+
+def _unpacked(piece: _Batch | _Forwarded | _Closed) -> Piece:
     if isinstance(piece, _Forwarded):
         return Control(piece.kind, piece.body, piece.position, piece.previous)
+    if isinstance(piece, _Closed):
+        outcomes = Outcomes(*_columns_of(piece.outcomes, _OUTCOMES))
+        return ClosedLists(outcomes, piece.types, piece.position, piece.previous)
     positions = _array(piece.positions, np.dtype("<i8"))
     previous = np.concatenate([np.array([piece.previous], np.int64), positions[:-1]])
     told = piece.past
     if len(told) == _PAST_OF_1:
         told = [*told, bytes(8 * (len(positions) + 1)), b""]
-    past = Past(*(_array(d, t) for d, (_, t) in zip(told, _PAST, strict=True)))
-    columns = [_array(d, t) for d, (_, t) in zip(piece.columns, _COLUMNS, strict=True)]
+    past = Past(*_columns_of(told, _PAST))
+    lists = Lists(*_columns_of(piece.lists, _LISTS)) if piece.lists else no_lists(len(positions))
     return ExampleBatch(
-        Examples._make([*columns, past]),
-        piece.item_ids, piece.user_ids, piece.types, positions, previous,
+        Examples._make([*_columns_of(piece.columns, _COLUMNS), past]),
+        piece.item_ids, piece.user_ids, piece.types, positions, previous, lists,
     )  # fmt: skip
+
+
+def _columns_of(data: list[bytes], dtypes: Sequence[tuple[str, np.dtype[Any]]]) -> list[Any]:
+    return [_array(raw, dtype) for raw, (_, dtype) in zip(data, dtypes, strict=True)]
 
 
 def _array(data: bytes, dtype: np.dtype[Any]) -> Any:

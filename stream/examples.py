@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.examples import Examples, Past
+from models.impressions import Lists, Outcomes
 
 #: Before the first record of a partition.
 NOTHING = -1
@@ -27,6 +28,7 @@ class ExampleBatch:
     types: list[str]
     positions: NDArray[np.int64]
     previous: NDArray[np.int64]
+    lists: Lists
 
     def after(self, mark: int) -> ExampleBatch:
         """The part above `mark`."""
@@ -44,6 +46,7 @@ class ExampleBatch:
             Examples._make([*columns, past]),
             self.item_ids[start:], self.user_ids[start:], self.types,
             self.positions[start:], self.previous[start:],
+            self.lists._replace(start=self.lists.start[start:]),
         )  # fmt: skip
 
 
@@ -55,6 +58,19 @@ class Control:
     body: dict[str, Any]
     position: int
     previous: int
+
+
+@dataclass(frozen=True)
+class ClosedLists:
+    """Lists that were shown and are answered, or never will be; `types` names their masks' bits."""
+
+    outcomes: Outcomes
+    types: list[str]
+    position: int
+    previous: int
+
+
+Piece = ExampleBatch | ClosedLists | Control
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class DeadLetter:
 class Emitted:
     """All that a batch of log records gives, in log order; `described` got attributes."""
 
-    pieces: list[ExampleBatch | Control]
+    pieces: list[Piece]
     dead: list[DeadLetter]
     next_offset: int
     described: list[str] = field(default_factory=list)

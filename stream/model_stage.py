@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from models.model import Learned, Model
 from models.settings import LearningSettings
 from stream.errors import SequenceGap
-from stream.examples import NOTHING, Control, ExampleBatch
+from stream.examples import NOTHING, Control, ExampleBatch, Piece
 
 #: Called with every batch that was learned and what it taught.
 Watcher = Callable[[ExampleBatch, Learned], None]
@@ -23,26 +23,27 @@ class ModelStage:
         self.model = model
         self.marks = marks or {}
 
-    def apply(
-        self, partition: int, piece: ExampleBatch | Control, watch: Watcher | None = None
-    ) -> None:
+    def apply(self, partition: int, piece: Piece, watch: Watcher | None = None) -> None:
         """Apply a piece in order; what is at or below the mark was applied before and is dropped.
 
         Raises SequenceGap when the piece does not follow the mark: something was lost on
         the way, and going on would lose it for good.
         """
         mark = self.marks.get(partition, NOTHING)
-        if isinstance(piece, Control):
+        if not isinstance(piece, ExampleBatch):
             if piece.position > mark:
                 self._require(partition, mark, piece.previous)
-                self._control(piece)
+                if isinstance(piece, Control):
+                    self._control(piece)
+                else:
+                    self.model.observe(piece.outcomes, piece.types)
                 self.marks[partition] = piece.position
             return
         fresh = piece.after(mark)
         if not fresh.item_ids:
             return
         self._require(partition, mark, int(fresh.previous[0]))
-        learned = self.model.learn(fresh.examples, fresh.item_ids, fresh.types)
+        learned = self.model.learn(fresh.examples, fresh.item_ids, fresh.types, fresh.lists)
         self.marks[partition] = int(fresh.positions[-1])
         if watch is not None:
             watch(fresh, learned)

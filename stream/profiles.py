@@ -9,28 +9,31 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from models.examples import TYPES, Examples, Past
+from models.examples import CAPPED, TYPES, Examples, Past
+from models.impressions import Lists
 from models.index import build, find, fingerprint
 from models.settings import LearningSettings
 from models.tables import Arena, Array
-from stream import described, pool, recent
+from stream import described, open_lists, pool, recent
 from stream.errors import InvalidEvent
-from stream.events import (
-    CONTROL,
-    Feedback,
-    decode,
-    parse_feedback,
-    parse_item,
-    parse_user,
-    time_of,
-)
-from stream.examples import NOTHING, Control, DeadLetter, Emitted, ExampleBatch
+from stream.events import decode, parse_item, parse_user
+from stream.examples import (
+    NOTHING,
+    ClosedLists,
+    Control,
+    DeadLetter,
+    Emitted,
+    ExampleBatch,
+    Piece,
+)  # fmt: skip
 from stream.manifest import Manifest
+from stream.parsed import Checked, CheckedList, Parsed, consents, is_in_time, numbered, parsed
 from stream.profile_buffers import past_of, room_for
 from stream.profile_kernels import DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step
 from stream.records import LogRecord
@@ -62,15 +65,6 @@ class _Setting(msgspec.Struct):
 _setting = msgspec.json.Decoder(_Setting)
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """One record after its checks, not yet applied."""
-
-    record: LogRecord
-    event: Feedback
-    time: float
-
-
 class Profiles:
     """Profiles of the users of one partition, and the examples their events give."""
 
@@ -85,13 +79,16 @@ class Profiles:
             m.history, m.seen, float(m.lateness_s), float(m.future_s), rate,
             m.user_events_per_minute, m.pair_events_per_hour,
         )  # fmt: skip
-        self.arena = Arena("users", "histories", "seens", recent.EXTENT, described.EXTENT)
+        self.arena = Arena(
+            "users", "histories", "seens", recent.EXTENT, described.EXTENT, open_lists.EXTENT
+        )
         self._declare(self.arena)
         self._types = self.arena.add_blobs("types")
         self._ids = self.arena.add_blobs("users.id")
         self._described: list[str] = []
         self._told = described.Described(self.arena, self._seed)
         self._window = recent.Window(self.arena, m.dedup_window)
+        self._lists = open_lists.OpenLists(self.arena, self._seed)
         self._make_room(1)
 
     def _declare(self, arena: Arena) -> None:
@@ -115,35 +112,49 @@ class Profiles:
         arena.add("previous", np.int64, 1, fill=NOTHING)
         recent.declare(arena)
         described.declare(arena)
+        open_lists.declare(arena)
 
     # Written by the owner of the partition alone, in log order.
 
     def step(self, records: Sequence[LogRecord]) -> Emitted:
         """Apply consecutive log records; nothing that one of them holds can stop the next."""
-        pieces: list[ExampleBatch | Control] = []
+        pieces: list[Piece] = []
         dead: list[DeadLetter] = []
-        waiting: list[_Checked] = []
+        waiting: list[Parsed] = []
         for record in records:
             try:
-                checked = self._parse(record)
-                if checked is not None and checked.event.consent is False:
+                told = parsed(record, self.manifest)
+                if told is not None and not consents(told):
                     self._count("other", 1)  # from a producer that HTTP would have stopped
                     continue
-                if checked is not None:
-                    self._type_number(checked.event.type)
-                    waiting.append(checked)
+                if isinstance(told, Checked):
+                    told = numbered(told, self._type_number(told.event.type))
+                if told is not None:
+                    waiting.append(told)
+                closing = isinstance(told, CheckedList) and self._is_closing(waiting)
                 # Events go before the control record that follows them, and in bounded lots.
-                if checked is None or len(waiting) == _MOST:
+                if told is None or closing or len(waiting) == _MOST:
                     pieces.extend(self._apply(waiting, dead))
                     waiting = []
-                if checked is None:
+                if told is None:
                     pieces.extend(self._forward(record))
+                if closing:
+                    pieces.extend(self._close_lists(record))
             except InvalidEvent as error:
                 dead.append(self._bury(record, error.field or "malformed", str(error)))
         pieces.extend(self._apply(waiting, dead))
         self._count("dead_letters", len(dead))
         described, self._described = self._described, []
         return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described)
+
+    def _is_closing(self, waiting: list[Parsed]) -> bool:
+        return self._lists.is_due(sum(isinstance(told, CheckedList) for told in waiting))
+
+    def _close_lists(self, record: LogRecord) -> Iterator[ClosedLists]:
+        outcomes = self._lists.close()
+        if outcomes is not None:
+            previous = self._chain(record.offset)
+            yield ClosedLists(outcomes, self.types, record.offset, previous)
 
     def _forward(self, record: LogRecord) -> list[Control]:
         """The control record as the model is to see it, if at all. Raises InvalidEvent."""
@@ -182,9 +193,11 @@ class Profiles:
                 self._types.append(raw)
         return self._types.index(raw)
 
-    def _apply(self, waiting: list[_Checked], dead: list[DeadLetter]) -> Iterator[ExampleBatch]:
-        if not waiting:
+    def _apply(self, lot: list[Parsed], dead: list[DeadLetter]) -> Iterator[ExampleBatch]:
+        if not lot:
             return
+        waiting = [told for told in lot if isinstance(told, Checked)]
+        self._count("other", len(lot) - len(waiting))
         n = len(waiting)
         events = self._columns(waiting)
         out = room_for(n, self.manifest.seen)
@@ -194,25 +207,24 @@ class Profiles:
                 self._rows, self._told.view, self._window.view(n), self._limits, events, out
             )
             self._name_new(waiting, out)
-        kept = []
         for checked, status in zip(waiting, out.status.tolist(), strict=True):
-            if status == EXAMPLE:
-                kept.append(checked)
-            elif status in _REASONS:
+            if status in _REASONS:
                 reason = _REASONS[status]
                 dead.append(self._bury(checked.record, reason, f"timestamp: is too {reason}"))
         self._count("duplicates", int((out.status == DUPLICATE).sum()))
         self._count("applied", emitted)
-        self._count("capped", int((out.examples.flags[:emitted] & 2 > 0).sum()))
+        self._count("capped", int((out.examples.flags[:emitted] & CAPPED > 0).sum()))
+        gave = (out.status == EXAMPLE).tolist()
+        lists = self._lists.join(lot, gave)
         if emitted:
-            yield self._batch(kept, out.examples)
+            yield self._batch(list(compress(waiting, gave)), out.examples, lists)
 
-    def _columns(self, waiting: list[_Checked]) -> Events:
+    def _columns(self, waiting: list[Checked]) -> Events:
         return Events(
             np.array([self.key_of(c.event.user_id) for c in waiting], np.uint64),
             np.array([self.key_of(c.event.item_id) for c in waiting], np.uint64),
             np.array([self.event_key(c) for c in waiting], np.uint64),
-            np.array([self._type_number(c.event.type) for c in waiting], np.uint8),
+            np.array([c.type_number for c in waiting], np.uint8),
             np.array([np.nan if c.event.value is None else c.event.value for c in waiting]),
             np.array([c.time for c in waiting]),
             np.array([c.record.received_at for c in waiting]),
@@ -222,7 +234,7 @@ class Profiles:
     def key_of(self, text: str) -> int:
         return fingerprint(text, self._seed)
 
-    def event_key(self, checked: _Checked) -> int:
+    def event_key(self, checked: Checked) -> int:
         event = checked.event
         event_id = event.event_id or f"@{self.partition}:{checked.record.offset}"
         return identity(event.user_id, event_id, self._seed)
@@ -230,31 +242,19 @@ class Profiles:
     def identity_of(self, record: LogRecord) -> int | None:
         """The dedup key of a record, None where it has none or cannot be learned."""
         try:
-            checked = self._parse(record)
+            told = parsed(record, self.manifest)
         except InvalidEvent:
             return None
-        if checked is None or not self._is_in_time(checked):
+        if not isinstance(told, Checked) or not is_in_time(record, told.time, self.manifest):
             return None
-        return self.event_key(checked)
+        return self.event_key(told)
 
-    def _is_in_time(self, checked: _Checked) -> bool:
-        received, limits = checked.record.received_at, self._limits
-        return checked.record.imported or (
-            received - limits.lateness_s <= checked.time <= received + limits.future_s
-        )
-
-    def _parse(self, record: LogRecord) -> _Checked | None:
-        if record.kind() in CONTROL:
-            return None
-        event = parse_feedback(record.body)
-        return _Checked(record, event, time_of(event.timestamp, record.received_at))
-
-    def _name_new(self, waiting: list[_Checked], out: Out) -> None:
+    def _name_new(self, waiting: list[Checked], out: Out) -> None:
         for checked, status, row in zip(waiting, out.status, out.user_row, strict=True):
             if status == EXAMPLE and row == len(self._ids):
                 self._ids.append(checked.event.user_id.encode())
 
-    def _batch(self, kept: list[_Checked], e: Examples) -> ExampleBatch:
+    def _batch(self, kept: list[Checked], e: Examples, lists: Lists) -> ExampleBatch:
         n = len(kept)
         positions = np.array([c.record.offset for c in kept], np.int64)
         previous = np.empty(n, np.int64)
@@ -272,7 +272,7 @@ class Profiles:
         return ExampleBatch(
             Examples._make([*(column[:n] for column in e[:-1]), past]),
             [c.event.item_id for c in kept], [c.event.user_id for c in kept], self.types,
-            positions, previous,
+            positions, previous, lists,
         )  # fmt: skip
 
     def _chain(self, position: int) -> int:
@@ -355,6 +355,7 @@ class Profiles:
             self.arena.load(tables)
             self._told.load(objects["attributes"])
             self._window.refresh()
+            self._lists.refresh()
             self._refresh()
 
     def _make_room(self, events: int) -> None:

@@ -66,9 +66,10 @@ class Recommendations:
         known = reading.positions if reading else self._service.position(user_id)
         # The model's version is read before the list: what it tells of is in the list.
         head = self._head(known)
-        wanted = Wanted(query["k"], query["category"], query["exclude"])
+        list_id = secrets.token_hex(12)
+        wanted = Wanted(query["k"], query["category"], query["exclude"], list_id)
         answer = self._ladder.personal(reading, wanted)
-        return self._recommended(user_id, head, answer, in_time)
+        return self._recommended(user_id, list_id, head, answer, in_time)
 
     async def _read(self, user_id: str) -> Reading | None:
         """The user's row, None where it cannot be had in time: a lower rung then answers."""
@@ -85,7 +86,7 @@ class Recommendations:
         session = session_of(await incoming.body(), time.time(), manifest)
         head = self._head(self._service.position(""))
         answer = self._ladder.session(lambda: session.row(manifest), Wanted(session.k))
-        return self._recommended(None, head, answer, True)
+        return self._recommended(None, secrets.token_hex(12), head, answer, True)
 
     async def similar(self, incoming: Incoming) -> Response:
         return self._listed(self._ladder.similar(incoming.ids["item_id"], incoming.query["k"]))
@@ -102,13 +103,14 @@ class Recommendations:
         }
 
     def _recommended(
-        self, user_id: str | None, head: dict[str, Any], answer: Answer, in_time: bool
-    ) -> Response:
+        self, user_id: str | None, list_id: str, head: dict[str, Any], answer: Answer,
+        in_time: bool,
+    ) -> Response:  # fmt: skip
         degraded = answer.degraded or not in_time
         self._metrics.served(answer.served_by, degraded)
         body = {
             "user_id": user_id,
-            "recommendation_id": secrets.token_hex(12),
+            "recommendation_id": list_id,
             "items": answer.items,
             "served_by": answer.served_by,
             "degraded": degraded,

@@ -1,0 +1,84 @@
+"""The `impression` record: a list as it was shown. The server writes it, beside the feedback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from stream.errors import InvalidEvent
+from stream.events import check_id, decode
+
+#: Name of the record. Clients cannot send it; a broker's records may hold it.
+IMPRESSION: Final = "impression"
+#: Items a list may have.
+ITEMS: Final = 100
+_FURTHEST: Final = 10_000
+_LARGEST: Final = 1e9
+
+
+class Shown(Struct, kw_only=True):
+    """One item of a list: `place` counts from 0, `propensity` is the chance it had to be there.
+
+    `score` is the ranker's as it was then. Without it the list teaches nothing about places.
+    """
+
+    item_id: str
+    place: int
+    propensity: float = 1.0
+    score: float | None = None
+
+
+class Impression(Struct, kw_only=True):
+    """A list that was shown; without a `timestamp` it was shown when it was received."""
+
+    user_id: str
+    recommendation_id: str
+    items: list[Shown]
+    served_by: str = ""
+    model_id: str = ""
+    timestamp: str | float | None = None
+    consent: bool | None = None
+
+
+_impression = msgspec.json.Decoder(Impression)
+
+
+def impression_record(impression: Impression) -> bytes:
+    """The log's bytes of a list that was shown.
+
+    >>> impression_record(Impression(user_id="u", recommendation_id="r", items=[]))[:44]
+    b'{"type":"impression","user_id":"u","recommen'
+    """
+    return msgspec.json.encode({"type": IMPRESSION, **msgspec.to_builtins(impression)})
+
+
+def parse_impression(raw: bytes | Raw) -> Impression:
+    """Return the checked record. Raises InvalidEvent naming field and cause."""
+    impression: Impression = decode(_impression, raw)
+    check_id("user_id", impression.user_id)
+    check_id("recommendation_id", impression.recommendation_id)
+    for name in ("served_by", "model_id"):
+        if getattr(impression, name):
+            check_id(name, getattr(impression, name))
+    _check_items(impression.items)
+    return impression
+
+
+def _check_items(items: Sequence[Shown]) -> None:
+    if not 1 <= len(items) <= ITEMS:
+        raise InvalidEvent("items", f"must have 1 to {ITEMS} entries")
+    for at, item in enumerate(items):
+        check_id(f"items.{at}.item_id", item.item_id)
+        if not 0 <= item.place < _FURTHEST:
+            raise InvalidEvent(f"items.{at}.place", f"must be from 0 to {_FURTHEST - 1}")
+        if not (math.isfinite(item.propensity) and 0.0 < item.propensity <= 1.0):
+            raise InvalidEvent(f"items.{at}.propensity", "must be above 0 and at most 1")
+        if item.score is not None and not abs(item.score) <= _LARGEST:
+            raise InvalidEvent(f"items.{at}.score", "must be a finite number of at most 1e9")
+    for name in ("item_id", "place"):
+        if len({getattr(item, name) for item in items}) < len(items):
+            raise InvalidEvent("items", f"must not hold one {name} twice")

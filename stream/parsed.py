@@ -1,0 +1,81 @@
+"""A log record after its checks, not yet applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stream.errors import InvalidEvent
+from stream.events import CONTROL, Feedback, parse_feedback, time_of
+from stream.impressions import IMPRESSION, Impression, parse_impression
+from stream.manifest import Manifest
+from stream.records import LogRecord
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An event. `list_id` names the list it was taken from, empty where it names none."""
+
+    record: LogRecord
+    event: Feedback
+    time: float
+    list_id: str = ""
+    type_number: int = 0
+
+
+@dataclass(frozen=True)
+class CheckedList:
+    """A list that was shown."""
+
+    record: LogRecord
+    impression: Impression
+    time: float
+    list_id: str
+    type_number: int = 0
+
+
+Parsed = Checked | CheckedList
+
+
+def parsed(record: LogRecord, manifest: Manifest) -> Parsed | None:
+    """The record's content, None for one of the catalogue or the like. Raises InvalidEvent."""
+    kind = record.kind()
+    if kind == IMPRESSION:
+        return _list(record, manifest)
+    if kind in CONTROL:
+        return None
+    event = parse_feedback(record.body)
+    list_id = _list_id(event.user_id, event.recommendation_id or "")
+    return Checked(record, event, time_of(event.timestamp, record.received_at), list_id)
+
+
+def numbered(checked: Checked, type_number: int) -> Checked:
+    return replace(checked, type_number=type_number)
+
+
+def consents(record: Parsed) -> bool:
+    """Whether what it tells may be kept; the HTTP tier has stopped most of the rest."""
+    told = record.impression if isinstance(record, CheckedList) else record.event
+    return told.consent is not False
+
+
+def is_in_time(record: LogRecord, time: float, manifest: Manifest) -> bool:
+    """Whether a time is near enough to the receipt; imports are old by nature."""
+    received = record.received_at
+    return record.imported or (
+        received - manifest.lateness_s <= time <= received + manifest.future_s
+    )
+
+
+def _list(record: LogRecord, manifest: Manifest) -> CheckedList:
+    impression = parse_impression(record.body)
+    time = time_of(impression.timestamp, record.received_at)
+    if not is_in_time(record, time, manifest):
+        reason = "late" if time < record.received_at else "future"
+        raise InvalidEvent(reason, f"timestamp: is too {reason}")
+    time = min(time, record.received_at + manifest.future_s)
+    list_id = _list_id(impression.user_id, impression.recommendation_id)
+    return CheckedList(record, impression, time, list_id)
+
+
+def _list_id(user_id: str, recommendation_id: str) -> str:
+    return f"{len(user_id)}:{user_id}:{recommendation_id}" if recommendation_id else ""
