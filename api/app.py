@@ -24,7 +24,17 @@ from api.ladder import Ladder
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
 from api.raw_path import RawPath
-from api.routes import alerts, docs, events, health, items, page, recommendations, users
+from api.routes import (
+    alerts,
+    docs,
+    events,
+    health,
+    items,
+    page,
+    recommendations,
+    settings,
+    users,
+)
 from api.routes.page import Title
 from stream.service import Service
 
@@ -59,6 +69,7 @@ def create_app(
         *recommendations.calls(service, metrics, Ladder(service)),
         *items.calls(service),
         *users.calls(service),
+        *settings.calls(service),
         *health.calls(service, metrics),
         *alerts.calls(watcher),
         *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir())),

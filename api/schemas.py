@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from models.settings import LearningSettings
+
 Id = Annotated[str, Meta(min_length=1, max_length=128, description="1-128 printable characters")]
 Token = Annotated[str, Meta(pattern="^[A-Za-z0-9._~-]{1,1024}$", description="A position token")]
 Scalars = Annotated[
@@ -166,6 +168,19 @@ class Rating(Struct, kw_only=True):
     user_id: Id
     item_id: Id
     prediction: Annotated[float, Meta(ge=1, le=5)]
+
+
+class Settings(Struct, kw_only=True):
+    """The whole learning configuration."""
+
+    learning: LearningSettings
+
+
+class SettingsApplied(Struct, kw_only=True):
+    """What changes, dotted as in a settings file, and from where on."""
+
+    changed: list[str]
+    position: Token
 
 
 class Status(Struct, kw_only=True):

@@ -99,26 +99,22 @@ def _score(
             if place < LIST:
                 out.place[at] = place
     if found >= 0:
-        weight = _learn_list(s, w, lists, at, count, found, items)
-        ranker.learn(
-            s.ranker, w.features, w.context, w.units, w.plain, count, found, weight, w.errors
-        )
+        _learn_list(s, w, lists, at, count, found)
+        ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found, w.errors)
 
 
 @inner
-def _learn_list(
-    s: State, w: Scratch, lists: Lists, at: int, count: int, found: int, items: int
-) -> float:
-    """Learn from what was shown beside candidate `found`; return the weight of its own lesson.
+def _learn_list(s: State, w: Scratch, lists: Lists, at: int, count: int, found: int) -> None:
+    """Write into `w.errors` what the list that candidate `found` was taken from teaches.
 
-    What the user passed over in the same list are soft negatives: their errors go to the ranker,
-    told apart from how much their places are looked at. Features are those of before the click.
+    What the user passed over in it are soft negatives, told apart from how much their places are
+    looked at. Features are those of before the click.
     """
     for candidate in range(count):
         w.errors[candidate] = 0.0
     im, first, last = s.impressions, lists.start[at], lists.start[at + 1]
     if first == last or not im.options[0]:
-        return 1.0
+        return
     picked, places = np.empty(PLACES, np.int64), np.empty(PLACES, np.int64)
     scores, merits, errors = np.empty(PLACES), np.empty(PLACES), np.empty(PLACES)
     shown, target, rate = 0, -1, impressions.usual(im)
@@ -133,12 +129,10 @@ def _learn_list(
                 scores[shown] = w.final[candidate]
                 shown += 1
     if target < 0 or shown < 2:
-        return 1.0
-    weight = impressions.weight(im, places[target])
+        return
     impressions.learn(im, scores, merits, places, shown, target, errors)
     for entry in range(shown):
         w.errors[picked[entry]] = errors[entry]
-    return weight
 
 
 @inner

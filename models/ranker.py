@@ -142,7 +142,7 @@ def _mix_in(
 def learn(
     r: Ranker, features: NDArray[np.float32], context: NDArray[np.float32],
     units: NDArray[np.float32], scores: NDArray[np.float64], count: int, target: int,
-    weight: float, beside: NDArray[np.float64],
+    beside: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """One listwise example, right after `score` of the same: candidate `target` was taken.
 
@@ -159,7 +159,7 @@ def learn(
     errors, kept = units[HIDDEN], 0
     for at in range(count):
         error = math.exp(scores[at] - most) / total - (1.0 if at == target else 0.0)
-        error = weight * error + beside[at]
+        error += beside[at]
         if abs(error) > _NEGLIGIBLE:
             for h in range(HIDDEN):
                 units[h, kept] = units[h, at]

@@ -147,13 +147,10 @@ class Impressions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """What lists that were shown teach: click-through, and how much each place is looked at.
 
     Without `debias` every place counts alike, and what is ranked high stays high by being there.
-    A click in a place that is seldom looked at counts up to `largest_weight` times; without a
-    bound a few at the end of long lists would outweigh all others.
     """
 
     learn: bool = True
     debias: bool = True
-    largest_weight: Annotated[float, Meta(ge=1, le=100)] = 5.0
 
 
 class Exploration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -20,12 +20,14 @@ from models.settings import LearningSettings
 from stream.activity import Activity
 from stream.append_window import AppendWindow
 from stream.errors import LogUnavailable
+from stream.impression_queue import ImpressionQueue
+from stream.impressions import Impression
 from stream.learner import Learner, Pair, write
 from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
-from stream.service import Checked, Freshness, Reading, Receipt
+from stream.service import Applied, Checked, Freshness, Reading, Receipt
 from stream.setting import changes, setting_record
 
 logger = logging.getLogger(__name__)
@@ -86,6 +88,8 @@ class Embedded:
         self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
         self._activity = Activity()
+        self._shown = ImpressionQueue(self._append_shown)
+        self._newest: LearningSettings | None = None
         self._failed: str | None = None
         self._caught_up = False
 
@@ -114,6 +118,15 @@ class Embedded:
             self._log.append([NewRecord(setting_record(settings))])
             self.catch_up()
         return changed
+
+    async def apply_settings(self, settings: LearningSettings) -> Applied:
+        # What is appended but not yet learned is in force already for the next change.
+        changed = changes(self._newest or self.model.settings, settings)
+        if not changed:
+            return Applied([], {0: self._log.end()})
+        receipt = await self.append_control([setting_record(settings)])
+        self._newest = settings
+        return Applied(changed, receipt.positions)
 
     def catch_up(self, progress: Any = None) -> None:
         """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
@@ -145,6 +158,16 @@ class Embedded:
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return await self._append([NewRecord(body) for body in bodies])
+
+    def append_impressions(self, impressions: Sequence[Impression]) -> None:
+        self._shown.put(impressions)
+
+    async def impressions_kept(self) -> None:
+        """Wait until no list is on its way to the log any more."""
+        await self._shown.drain()
+
+    async def _append_shown(self, records: Sequence[tuple[str, bytes]]) -> None:
+        await self.append_control([body for _, body in records])
 
     async def _append(self, records: list[NewRecord]) -> Receipt:
         if not records:
@@ -206,6 +229,7 @@ class Embedded:
             "items": self.model.items,
             "snapshot_age_seconds": self._unsaved_s(),
             "model_age_seconds": time.monotonic() - self.published_at(),
+            "impressions_dropped": self._shown.dropped,
         }
 
     def _unsaved_s(self) -> float:

@@ -11,8 +11,10 @@ import msgspec
 from msgspec import Raw
 
 from models.model import Model
+from models.settings import LearningSettings
 from stream.errors import InvalidEvent
 from stream.events import parse_feedback, time_of
+from stream.impressions import Impression
 from stream.manifest import Manifest
 from stream.profiles import UserRow
 
@@ -35,6 +37,14 @@ class Receipt:
 
     accepted: int
     duplicates: int
+    positions: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Keys that another learning configuration changes, and where in the log it begins."""
+
+    changed: list[str]
     positions: dict[int, int]
 
 
@@ -78,6 +88,22 @@ class Service(Protocol):
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         """Append `item` and `user` records, as for feedback."""
+        ...
+
+    def append_impressions(self, impressions: Sequence[Impression]) -> None:
+        """Append lists that were shown, off the path of any request.
+
+        Called on the event loop; returns at once. They are durable some time later. What there
+        is no room for, or what cannot be kept now, is dropped and counted in `status` as
+        `impressions_dropped`: a list nobody remembers costs a lesson, waiting an answer.
+        """
+        ...
+
+    async def apply_settings(self, settings: LearningSettings) -> Applied:
+        """Append a `setting` where it differs from the one in force.
+
+        Raises ManifestMismatch for what cannot change, LogUnavailable.
+        """
         ...
 
     async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from config import bootstrap
@@ -13,6 +14,8 @@ from config.settings import Settings
 from stream.errors import StreamError
 
 app = typer.Typer(help="Change what learning depends on.", no_args_is_help=True)
+
+_TIMEOUT_S = 30.0
 
 Brokers = Annotated[
     str | None, typer.Option("--kafka", help="Brokers as HOST:PORT,…; default kafka.bootstrap.")
@@ -24,9 +27,20 @@ def _group() -> None:
     """Change what learning depends on."""
 
 
+Url = Annotated[
+    str | None, typer.Option("--url", help="A running server, either mode.")
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(envvar="FRESHET_API_KEY", help="One with the scope admin, where it asks for one."),
+]
+
+
 @app.command()
 def apply(
     kafka: Brokers = None,
+    url: Url = None,
+    api_key: ApiKey = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -34,18 +48,46 @@ def apply(
     """Append the learning configuration to the log, where it differs from the newest there.
 
     Workers and API processes that run take it over at that place of the log; those that start
-    later refuse to, until their own settings say the same. With --data-dir it goes to the log
-    of a folder that is not in use. `dims` cannot change, nor can anything of `[manifest]`.
+    later refuse to, until their own settings say the same. With --url a running server does it,
+    without a restart; with --data-dir it goes to the log of a folder that is not in use. `dims`
+    cannot change, nor can anything of `[manifest]`.
 
-    Example: `freshet settings apply --kafka 127.0.0.1:9092 --config freshet.toml`
+    Examples:
+
+    `freshet settings apply --url http://127.0.0.1:8000 --config freshet.toml`
+
+    `freshet settings apply --kafka 127.0.0.1:9092 --config freshet.toml`
     """
-    if kafka is not None and data_dir is not None:
-        raise ConfigError("--kafka and --data-dir exclude each other; name one log")
+    if sum(named is not None for named in (kafka, url, data_dir)) > 1:
+        raise ConfigError("--kafka, --url and --data-dir exclude each other; name one log")
     settings = settings_for(config, data_dir, kafka__bootstrap=kafka)
-    changed = _to_folder(settings) if data_dir is not None else _to_cluster(settings)
+    if url is not None:
+        changed = _to_server(settings, url, api_key)
+    else:
+        changed = _to_folder(settings) if data_dir is not None else _to_cluster(settings)
     show({"changed": changed}, as_json)
     if not changed:
         console.print("nothing differs; nothing was appended")
+
+
+def _to_server(settings: Settings, url: str, api_key: str | None) -> list[str]:
+    import httpx
+
+    body = {"learning": msgspec.to_builtins(settings.learning)}
+    try:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        target = f"{url.rstrip('/')}/v1/settings"
+        answer = httpx.post(target, json=body, headers=headers, timeout=_TIMEOUT_S)
+        told = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise StreamError(f"no Freshet answers at --url ({type(error).__name__})") from None
+    if answer.status_code == httpx.codes.ACCEPTED:
+        changed: list[str] = told["changed"]
+        return changed
+    said = told.get("error", {}).get("message", f"status {answer.status_code}")
+    if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        raise ConfigError(said)
+    raise StreamError(f"the server refused the settings: {said}")
 
 
 def _to_cluster(settings: Settings) -> list[str]:

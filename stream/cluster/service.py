@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from models.model import Model
+from models.settings import LearningSettings
 from stream.cluster.replica import Replica
+from stream.impression_queue import ImpressionQueue
+from stream.impressions import Impression
 from stream.kafka.envelopes import partition_of
 from stream.manifest import Manifest
 from stream.profiles import UserRow
-from stream.service import Checked, Freshness, Reading, Receipt
+from stream.service import Applied, Checked, Freshness, Reading, Receipt
+from stream.setting import changes, setting_record
 
 # How often a wait for the replica looks again; a click is shown within a few of these.
 _LOOK_S: Final = 0.004
@@ -82,12 +86,29 @@ class ClusterService:
         self.model = serving.replica.learning.stage.model
         self._replica, self._rows = serving.replica, serving.rows
         self._marks: dict[int, int] = {}
+        self._shown = ImpressionQueue(self._append_shown)
+        self._newest: LearningSettings | None = None
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
         return await self._appender.append_feedback(events, imported)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return await self._appender.append_control(bodies)
+
+    def append_impressions(self, impressions: Sequence[Impression]) -> None:
+        self._shown.put(impressions)
+
+    async def _append_shown(self, records: Sequence[tuple[str, bytes]]) -> None:
+        await self._appender.append_control([body for _, body in records])
+
+    async def apply_settings(self, settings: LearningSettings) -> Applied:
+        # What is appended but not yet replayed is in force already for the next change.
+        changed = changes(self._newest or self.model.settings, settings)
+        if not changed:
+            return Applied([], self.position(""))
+        receipt = await self._appender.append_control([setting_record(settings)])
+        self._newest = settings
+        return Applied(changed, receipt.positions)
 
     async def read(self, user_id: str) -> Reading:
         """Row and mark are of one moment: what the position tells of is in the row."""
@@ -136,6 +157,7 @@ class ClusterService:
             "lag_records": self._replica.behind,
             "items": self.model.items,
             "model_age_seconds": time.monotonic() - self.published_at(),
+            "impressions_dropped": self._shown.dropped,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
             "replica_mismatches": self.replica_mismatches,

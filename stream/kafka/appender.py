@@ -12,6 +12,7 @@ from msgspec import Struct
 from stream import trace
 from stream.append_window import AppendWindow
 from stream.errors import InvalidEvent, LogUnavailable
+from stream.impressions import IMPRESSION
 from stream.kafka.envelopes import EVENT_BYTES, partition_of
 from stream.kafka.errors import TopicsDiffer
 from stream.kafka.lanes import Lane
@@ -31,6 +32,9 @@ _RETRY_AFTER_S: Final = 2.0
 # Bytes that may wait in all lanes. With the broker away this is what a process holds at most.
 _WAITING: Final = 32 * 1024 * 1024
 _STOP_S: Final = 5.0
+
+
+_OF_USERS: Final = frozenset({"user", IMPRESSION})
 
 
 class _Control(Struct):
@@ -105,13 +109,13 @@ class KafkaAppender:
         return Receipt(len(events) - duplicates, duplicates, positions)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
-        """As for feedback: `user` records go to the user's partition, others to `control`."""
+        """As for feedback: what is of one user goes to that user's partition, else to `control`."""
         positions = await self._append(((self._lane_of(body), body) for body in bodies), False)
         return Receipt(len(bodies), 0, positions)
 
     def _lane_of(self, body: bytes) -> int:
         record = _control.decode(body)
-        if record.type == "user" and record.user_id is not None:
+        if record.type in _OF_USERS and record.user_id is not None:
             return partition_of(record.user_id, self._partitions)
         return self._partitions
 

@@ -15,11 +15,13 @@ from api.app import create_app
 from models.model import Model
 from models.settings import LearningSettings
 from stream.errors import LogUnavailable
+from stream.impressions import Impression, impression_record
 from stream.manifest import Manifest
 from stream.model_stage import ModelStage
 from stream.profiles import Profiles
 from stream.records import LogRecord
-from stream.service import Checked, Freshness, Reading, Receipt
+from stream.service import Applied, Checked, Freshness, Reading, Receipt
+from stream.setting import changes, setting_record
 
 encode = msgspec.json.encode
 
@@ -58,6 +60,15 @@ class FakeService:
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return self._append(bodies, False)
+
+    def append_impressions(self, impressions: Sequence[Impression]) -> None:
+        self._append([impression_record(shown) for shown in impressions], False)
+
+    async def apply_settings(self, settings: LearningSettings) -> Applied:
+        changed = changes(self.model.settings, settings)
+        if changed:
+            self._append([setting_record(settings)], False)
+        return Applied(changed, {0: len(self.log)})
 
     def _append(self, bodies: Sequence[bytes], imported: bool) -> Receipt:
         if self.unavailable:

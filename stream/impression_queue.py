@@ -1,0 +1,55 @@
+"""Lists that were shown, on their way to the log: off the path of requests, and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from stream.errors import StreamError
+from stream.impressions import Impression, impression_record
+
+logger = logging.getLogger(__name__)
+
+#: Lists that may wait; beyond, new ones are dropped. Some 10 MB, seconds of a busy server.
+WAITING: Final = 10_000
+# Lists of one append: a transaction or an envelope is shared, and none is long.
+_LOT: Final = 200
+
+#: Appends lists as (user id, record). Raises LogUnavailable.
+Append = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
+
+
+class ImpressionQueue:
+    """Appends in the background, in order, on the event loop it is used on."""
+
+    def __init__(self, append: Append, waiting: int = WAITING) -> None:
+        self._append = append
+        self._most = waiting
+        self._waiting: deque[Impression] = deque()
+        self._sending: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def put(self, impressions: Sequence[Impression]) -> None:
+        """Queue lists; those there is no room for are dropped and counted."""
+        room = max(self._most - len(self._waiting), 0)
+        self._waiting.extend(impressions[:room])
+        self.dropped += len(impressions) - len(impressions[:room])
+        if self._waiting and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def drain(self) -> None:
+        """Wait until what was queued is durable or dropped."""
+        if self._sending is not None:
+            await self._sending
+
+    async def _send(self) -> None:
+        while self._waiting:
+            lot = [self._waiting.popleft() for _ in range(min(_LOT, len(self._waiting)))]
+            try:
+                await self._append([(shown.user_id, impression_record(shown)) for shown in lot])
+            except StreamError as error:
+                self.dropped += len(lot)
+                logger.warning("%d lists that were shown are not kept: %s", len(lot), error)

@@ -1,0 +1,63 @@
+"""Changing the learning configuration of a running server over HTTP."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.settings import LearningSettings
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    return {"learning": {**msgspec.to_builtins(LearningSettings()), **changes}}
+
+
+def test_what_is_sent_is_in_force_from_its_position_on(call: Any, shop: Any) -> None:
+    answer = call("POST", "/v1/settings", body(repeats=True))
+    assert answer.status_code == 202
+    told = answer.json()
+    assert told["changed"] == ["learning.repeats"]
+    assert shop.model.settings.repeats
+    assert call("GET", "/v1/settings").json()["learning"]["repeats"] is True
+    again = call("POST", "/v1/settings", body(repeats=True))
+    assert (again.status_code, again.json()["changed"]) == (202, [])
+
+
+def test_whether_a_type_hides_is_a_setting_that_can_change(call: Any, shop: Any) -> None:
+    def listed() -> set[str]:
+        items = call("GET", "/v1/users/u1/recommendations?k=100").json()["items"]
+        return {item["item_id"] for item in items}
+
+    viewed = {"i1", "i16"}
+    assert not viewed & listed()
+    events = body()["learning"]["events"]
+    events["view"]["hides"] = False
+    assert call("POST", "/v1/settings", body(events=events)).status_code == 202
+    assert viewed <= listed()
+    events["view"]["hides"] = True
+    call("POST", "/v1/settings", body(events=events))
+    assert not viewed & listed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({}, "learning"),
+        ({"learning": {"repeats": "yes"}}, "learning.repeats"),
+        ({"learning": {"no such": 1}}, "learning"),
+        ({"learning": {"exploration": {"share": 2}}}, "learning.exploration.share"),
+        ({"learning": {"content": {"dims": 32}}}, "learning.content.dims"),
+        ({**body(), "more": 1}, None),
+    ],
+)
+def test_what_is_wrong_is_named_and_changes_nothing(
+    call: Any, shop: Any, sent: Any, field: str | None
+) -> None:
+    before = shop.model.digest()
+    call.refused(422, field, "POST", "/v1/settings", sent)
+    assert shop.model.digest() == before
+
+
+def test_clients_cannot_send_an_impression(call: Any, shop: Any) -> None:
+    sent = {"type": "impression", "user_id": "u1", "item_id": "i1"}
+    call.refused(422, "type", "POST", "/v1/events", sent)
