@@ -32,18 +32,20 @@ PLACES: Final = 20
 #: Rungs a list may come from, in the order of their numbers; the last is any other.
 SERVED: Final = ("personal", "session", "trending", "static", "other")
 # What is fitted: the steepness of a power law over the places, how each step down differs from
-# it, and the slope of the gap. Places with few clicks so lean on the others.
+# it, and the slope of the gap at the first place and how it bends down the list, for what is
+# liked for sure cannot be liked more. Places with few clicks so lean on the others.
 _STEPS: Final = PLACES - 1
 _SLOPE: Final = PLACES
-_FITTED: Final = PLACES + 1
+_BEND: Final = PLACES + 1
+_FITTED: Final = PLACES + 2
 # Gap of scores, in the ranker's logits, at which neighbours count for less by e. Wider, the
 # slope alone would have to tell taste from place; narrower, few neighbours are left.
 _NEAR: Final = 0.3
-# Lessons between two steps of the fit: one solves 21 equations.
+# Lessons between two steps of the fit: one solves 22 equations.
 _BATCH: Final = 16
 # Evidence before any click, in clicks (a quarter each): for no bias at all, and for a power law.
 _PRIOR: Final = 1.0
-_PRIOR_STEP: Final = 40.0
+_PRIOR_STEP: Final = 20.0
 # Share of the evidence that stays at each step, at least: some 30,000 clicks count. The first
 # lessons, taken at a bias still wrong, fade sooner.
 _MEMORY: Final = 1.0 - 1.0 / 2000.0
@@ -95,9 +97,9 @@ class Impressions(NamedTuple):
     explored: NDArray[np.float64]  # [2] shown, taken
     bias: NDArray[np.float64]  # [PLACES] log propensity, relative to the first place
     record: NDArray[np.float64]  # [2] weight of an item's record, its evidence
-    fitted: NDArray[np.float64]  # [PLACES + 1] steepness, steps, slope
-    evidence: NDArray[np.float64]  # [PLACES + 1, PLACES + 1] information matrix
-    gradient: NDArray[np.float64]  # [PLACES + 1] sum of the lessons since the last step
+    fitted: NDArray[np.float64]  # [PLACES + 2] steepness, steps, slope, bend
+    evidence: NDArray[np.float64]  # [PLACES + 2, PLACES + 2] information matrix
+    gradient: NDArray[np.float64]  # [PLACES + 2] sum of the lessons since the last step
     lessons: NDArray[np.int64]  # [1]
     options: NDArray[np.int64]  # [learn, debias]
 
@@ -276,22 +278,17 @@ def _compare(im: Impressions, place: int, gap: float, upper: float) -> None:
     near = math.exp(-abs(gap) / _NEAR)
     if not near > 1e-3:  # also where a score was not told
         return
-    law = math.log((place + 2.0) / (place + 1.0))
-    odds = im.fitted[0] * law + im.fitted[1 + place] + im.fitted[_SLOPE] * gap
+    at = np.array([0, 1 + place, _SLOPE, _BEND])
+    x = np.array([math.log((place + 2.0) / (place + 1.0)), 1.0, gap, gap * math.log1p(place)])
+    odds = 0.0
+    for k in range(4):
+        odds += im.fitted[at[k]] * x[k]
     share = 1.0 / (1.0 + math.exp(-odds))
-    error = near * (share - upper)
     known = near * share * (1.0 - share)
-    step = 1 + place
-    im.gradient[0] += error * law
-    im.gradient[step] += error
-    im.gradient[_SLOPE] += error * gap
-    # The lower triangle only.
-    im.evidence[0, 0] += known * law * law
-    im.evidence[step, 0] += known * law
-    im.evidence[step, step] += known
-    im.evidence[_SLOPE, 0] += known * law * gap
-    im.evidence[_SLOPE, step] += known * gap
-    im.evidence[_SLOPE, _SLOPE] += known * gap * gap
+    for k in range(4):
+        im.gradient[at[k]] += near * (share - upper) * x[k]
+        for other in range(k + 1):  # the lower triangle only
+            im.evidence[at[k], at[other]] += known * x[k] * x[other]
 
 
 @inner

@@ -27,9 +27,7 @@ def _group() -> None:
     """Change what learning depends on."""
 
 
-Url = Annotated[
-    str | None, typer.Option("--url", help="A running server, either mode.")
-]
+Url = Annotated[str | None, typer.Option("--url", help="A running server, either mode.")]
 ApiKey = Annotated[
     str | None,
     typer.Option(envvar="FRESHET_API_KEY", help="One with the scope admin, where it asks for one."),

@@ -28,13 +28,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Page:
-    """Items by place; `propensities` are the chances they had to be there."""
+    """Items by place, the chances they had to be there, and the ranker's scores."""
 
     items: list[int]
     recommendation_id: str
     served_by: str = ""
     model_id: str = ""
     propensities: Sequence[float] = ()
+    scores: Sequence[float] = ()
 
 
 class Policy(Protocol):

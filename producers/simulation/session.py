@@ -139,12 +139,15 @@ class Shoppers:
 def _impression(user: int, shown: Page, time: float) -> Event:
     """The record of a page that was shown, as the log of a system has it."""
     chances: Sequence[float] = shown.propensities or [1.0] * len(shown.items)
+    scores: Sequence[float | None] = shown.scores or [None] * len(shown.items)
     return {
         "type": "impression", "user_id": user_id(user), "timestamp": time,
         "recommendation_id": shown.recommendation_id, "served_by": shown.served_by,
         "model_id": shown.model_id,
         "items": [
-            {"item_id": item_id(item), "place": place, "propensity": propensity}
-            for place, (item, propensity) in enumerate(zip(shown.items, chances, strict=True))
+            {"item_id": item_id(item), "place": place, "propensity": chance, "score": score}
+            for place, (item, chance, score) in enumerate(
+                zip(shown.items, chances, scores, strict=True)
+            )
         ],
     }  # fmt: skip

@@ -41,9 +41,13 @@ class InProcess:
     def show(self, request: Request, k: int) -> Page:
         row = self._profiles.row(user_id(request.user))
         asked = Asked(row.past, row.types, k) if row is not None else nobody(k)
-        items = [self._number(place.row) for place in self.model.recommend(asked)]
-        served_by = "personal" if row is not None else "trending"
-        return Page(items, request.recommendation_id, served_by)
+        listed = self.model.recommend(asked, request.recommendation_id)
+        return Page(
+            [self._number(place.row) for place in listed], request.recommendation_id,
+            "personal" if row is not None else "trending",
+            propensities=[place.propensity for place in listed],
+            scores=[place.score for place in listed],
+        )  # fmt: skip
 
     def hear(self, events: Sequence[Event]) -> None:
         records = []
@@ -60,7 +64,8 @@ class InProcess:
 
     def propensities(self, k: int) -> list[float] | None:
         """How much the first k places are looked at, as learned; the first is 1."""
-        return None
+        places = self.model.click_through()["places"][:k]
+        return [place["propensity"] for place in places]
 
     def _number(self, row: int) -> int:
         if row not in self._numbers:

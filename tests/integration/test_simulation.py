@@ -92,7 +92,7 @@ def test_what_it_writes_is_read_again(lived: Any, tmp_path: Path) -> None:
     assert kinds["impression"] == result["lists"]
     shown = next(record for record in log if record["type"] == "impression")
     assert shown.keys() >= {"user_id", "recommendation_id", "served_by", "model_id", "items"}
-    assert shown["items"][0].keys() == {"item_id", "place", "propensity"}
+    assert shown["items"][0].keys() == {"item_id", "place", "propensity", "score"}
     clicks = [record for record in log if record["type"] == "click"]
     pages = {r["recommendation_id"]: r for r in log if r["type"] == "impression"}
     for click in clicks:
