@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
-
-from models.settings import LearningSettings
 
 Id = Annotated[str, Meta(min_length=1, max_length=128, description="1-128 printable characters")]
 Token = Annotated[str, Meta(pattern="^[A-Za-z0-9._~-]{1,1024}$", description="A position token")]
@@ -171,9 +169,9 @@ class Rating(Struct, kw_only=True):
 
 
 class Settings(Struct, kw_only=True):
-    """The whole learning configuration."""
+    """The whole learning configuration, as `[learning]` of a settings file has it."""
 
-    learning: LearningSettings
+    learning: dict[str, Any]
 
 
 class SettingsApplied(Struct, kw_only=True):

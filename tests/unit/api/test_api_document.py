@@ -19,6 +19,7 @@ CALLS = {
     ("delete", "/v1/items/{item_id}"), ("put", "/v1/users"), ("get", "/v1/users/{user_id}"),
     ("get", "/v1/users/{user_id}/embedding"),
     ("get", "/v1/users/{user_id}/items/{item_id}/rating"),
+    ("get", "/v1/settings"), ("post", "/v1/settings"),
     ("get", "/livez"), ("get", "/readyz"), ("get", "/metrics"),
 }  # fmt: skip
 WORDS = {
