@@ -15,7 +15,8 @@ METHODS = {"get", "put", "post", "delete"}
 CALLS = {
     ("post", "/v1/events"), ("get", "/v1/users/{user_id}/recommendations"),
     ("post", "/v1/sessions/recommendations"), ("get", "/v1/items/{item_id}/similar"),
-    ("get", "/v1/trending"), ("get", "/v1/alerts"), ("put", "/v1/items"), ("get", "/v1/items/{item_id}"),
+    ("get", "/v1/trending"), ("get", "/v1/alerts"),
+    ("put", "/v1/items"), ("get", "/v1/items/{item_id}"),
     ("delete", "/v1/items/{item_id}"), ("put", "/v1/users"), ("get", "/v1/users/{user_id}"),
     ("get", "/v1/users/{user_id}/embedding"),
     ("get", "/v1/users/{user_id}/items/{item_id}/rating"),
