@@ -31,9 +31,10 @@ def _sections(report: dict[str, Any]) -> list[Section]:
     found = {table.caption: table for table in tables(report)}
     parts: list[Table | Plot | str] = [_HOW, *found.values()]
     curves = [_curve(report, metric) for metric in ("hr@10", "ndcg@10")]
-    sections = [Section(report["dataset"], parts), Section("Over time", curves)]
+    name = report["dataset"]
+    sections = [Section(name, parts), Section(f"{name} over time", curves)]
     if "lag" in report:
-        sections.append(Section("What staleness costs", [staleness(report)]))
+        sections.append(Section(f"{name}: what staleness costs", [staleness(report)]))
     return sections
 
 

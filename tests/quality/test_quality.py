@@ -53,4 +53,3 @@ def test_every_baseline_is_behind(films: Path, test_data: Path, repeats: bool) -
         for name, theirs in found["against"].items():
             for metric in ("hr@10", "hr@20", "ndcg@10"):
                 assert found[metric] > theirs[metric], f"{name}: {metric}"
-                assert theirs["difference"][metric]["low"] > 0, f"{name}: {metric}"
