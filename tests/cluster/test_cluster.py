@@ -163,6 +163,9 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     tag = f"{{{cluster.environment['FRESHET_CORE__NAMESPACE']}:items}}"
     with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
         eventually(lambda: "i39" in trending(store, tag))
+        name = cluster.environment["FRESHET_CORE__NAMESPACE"]
+        every = f"{{{name}:*}}:e:*"
+        eventually(lambda: len(list(store.scan_iter(every))) == USERS)
         item = json.loads(bytes(store.get(f"{tag}:i:i39") or b""))
         assert (item["item_id"], item["title"]) == ("i39", "item 39")
         assert store.get(f"{tag}:k:{item['key']}") == b"i39"
