@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from api.app import create_app
 from config import bootstrap
 from config.cli.main import main
 from config.load import load
 from stream.files.folder import DataFolder, FolderLock
+from tests.http_threads import free_port, in_a_thread
 
 
 def apply(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **more: str
-) -> tuple[int, str]:
-    """Exit code, and stdout or what was said instead."""
+    place: Path | str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    **more: str,
+) -> tuple[int, str]:  # fmt: skip
+    """Exit code, and stdout or what was said instead; `place` is a folder or a URL."""
     with monkeypatch.context() as patch:
-        command = ["freshet", "settings", "apply", "--data-dir", str(folder), "--json"]
+        flag = "--url" if isinstance(place, str) else "--data-dir"
+        command = ["freshet", "settings", "apply", flag, str(place), "--json"]
         patch.setattr(sys, "argv", command)
         for name, value in more.items():
             patch.setenv(name, value)
@@ -47,3 +51,29 @@ def test_a_folder_goes_on_under_what_was_applied(
     assert (code, "learning.content.dims" in said) == (2, True)
     with FolderLock(DataFolder(folder)):
         assert apply(folder, capsys, monkeypatch)[0] == 2
+
+
+def test_a_running_server_goes_on_under_what_was_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load({"core.data_dir": str(tmp_path)}, environ={})
+    running = bootstrap.embedded(settings)
+    running.service.catch_up()
+    running.service.start()
+    try:
+        with in_a_thread(create_app(running.service)) as url:
+            weight = {"FRESHET_LEARNING__EXPLORATION__SHARE": "0.01"}
+            code, said = apply(url, capsys, monkeypatch, **weight)
+            assert (code, json.loads(said)) == (0, {"changed": ["learning.exploration.share"]})
+            code, said = apply(url, capsys, monkeypatch, **weight)
+            assert (code, json.loads(said)) == (0, {"changed": []})
+            code, said = apply(url, capsys, monkeypatch, FRESHET_LEARNING__CONTENT__DIMS="32")
+            assert (code, "learning.content.dims" in said) == (2, True)
+    finally:
+        running.close()
+    rebuilt = bootstrap.reader(settings, snapshots=False)
+    while rebuilt.learn(100):
+        pass
+    assert rebuilt.stage.model.settings.exploration.share == 0.01
+    code, said = apply(f"http://127.0.0.1:{free_port()}", capsys, monkeypatch)
+    assert (code, "no Freshet answers" in said) == (1, True)
