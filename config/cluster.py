@@ -152,7 +152,7 @@ def _beside(parts: Parts) -> Beside:
     s = parts.settings
     return Beside(
         partial(_follow, parts), parts.notices(s.redis.worker_timeout_s), parts.topics.namespace,
-        s.snapshots.hash_every_records, parts.peek.bounds,
+        s.snapshots.hash_every_records,
     )  # fmt: skip
 
 

@@ -37,9 +37,10 @@ class Handler(Protocol):
     async def assigned(self, partitions: set[TP]) -> dict[TP, int | None]:
         """Load the state of `partitions`; return the next offset to read of each.
 
-        None is the log's beginning. `partitions` is all that is owned from now on, also what was
-        owned before. Nothing is read until every partition is loaded. The broker's committed
-        offsets play no part.
+        None is the very first, offset 0: a log that was trimmed since is not read from where it
+        begins now. `partitions` is all that is owned from now on, also what was owned before.
+        Nothing is read until every partition is loaded. The broker's committed offsets play no
+        part.
         """
         ...
 

@@ -19,7 +19,7 @@ from stream.cluster.publishing import ItemWriter
 from stream.cluster.replica import Replica
 from stream.cluster.saving import SavePolicy
 from stream.cluster.touched import MOST
-from stream.errors import PositionLost, StoreUnavailable
+from stream.errors import StoreUnavailable
 from stream.examples import ExampleBatch
 from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
@@ -54,8 +54,6 @@ class Beside:
     board: Board
     namespace: str
     hash_every: int
-    #: The first offset a partition still holds, and the one after its last; it blocks.
-    bounds: Callable[[TP], tuple[int, int]]
 
 
 class StandbyModelWorker(ModelWorker):
@@ -101,15 +99,13 @@ class StandbyModelWorker(ModelWorker):
     async def assigned(self, partitions: set[TP]) -> dict[TP, int | None]:
         """The order: following has ended → a newer snapshot, if there is one → owned.
 
-        Raises PositionLost where the examples begin above what both could bring.
+        Where the examples begin above what both could bring, the source ends the process.
         """
         self._owns = bool(partitions)
         followed = await self._stop_following()
         if followed is not None and followed.alive:
             raise RuntimeError("following the examples did not end; two would learn at once")
         loaded = await super().assigned(partitions)
-        for tp in partitions:
-            await asyncio.to_thread(self._require_held, tp)
         if followed is not None:
             logger.info("taking over from record %s of examples", self.learning.next)
         return loaded
@@ -127,11 +123,6 @@ class StandbyModelWorker(ModelWorker):
 
     def status(self) -> dict[str, dict[str, float]]:
         return {**super().status(), "replica_mismatches": {"0": float(self._mismatches)}}
-
-    def _require_held(self, tp: TP) -> None:
-        begin, end = self._beside.bounds(tp)
-        if begin > (self.learning.next or 0):
-            raise PositionLost(tp.topic, tp.partition, self.learning.next or 0, begin, end)
 
     async def _mind_hashes(self) -> None:
         """The owner tells its newest hash, a follower compares; without a store, later."""

@@ -70,7 +70,6 @@ class ExactConsumer(Consumer):
         super().__init__(*args, **options)
         self._sought = -1  # the feed's epoch at the last seek
         self._misplaced = False  # a fetch was thrown away: seek before the next one
-        self._begins: dict[TP, int] = {}
         self._fresh: set[TP] = set()  # sought, and nothing taken since
 
     def _new_consumer_thread(self) -> PromptThread:
@@ -160,7 +159,7 @@ class ExactConsumer(Consumer):
 
     async def _judge(self, tp: TP, fetched: Sequence[Fetched]) -> list[Parcel]:
         """Cut what was fetched to what comes next; nothing of it when there is a gap before."""
-        want = self._expected(tp)
+        want = self.feed.next.get(tp)
         if want is None or not fetched:
             return []
         if fetched[0].offset < want:
@@ -182,37 +181,31 @@ class ExactConsumer(Consumer):
         if tp not in self._fresh:
             return False
         begin, end = await self._bounds([tp])
-        if begin[tp] <= want or self.feed.next.get(tp) is None:
+        if begin[tp] <= want:
             return True
         raise PositionLost(*tp, want, begin[tp], end[tp])
 
     async def _seek_to_next(self) -> None:
         """Seek every owned partition to its next offset. Raises PositionLost."""
         epoch, wanted = self.feed.epoch, dict(self.feed.next)
-        begins, _ = await self._covered(wanted)
+        await self._require_covered(wanted)
         if epoch != self.feed.epoch:
             return
-        positions = {tp: begins[tp] if at is None else at for tp, at in wanted.items()}
-        await self.seek_wait(cast(Any, {TopicPartition(*tp): positions[tp] for tp in positions}))
-        self._begins, self._fresh = begins, set(wanted)
+        await self.seek_wait(cast(Any, {TopicPartition(*tp): at for tp, at in wanted.items()}))
+        self._fresh = set(wanted)
         self._sought, self._misplaced = epoch, False
 
-    async def _covered(self, wanted: Mapping[TP, int | None]) -> tuple[dict[TP, int], ...]:
-        """The log's bounds, once they enclose every wanted offset."""
+    async def _require_covered(self, wanted: Mapping[TP, int]) -> None:
+        """Return once the log's bounds enclose every wanted offset. Raises PositionLost."""
         for left in reversed(range(LOST_TRIES)):
             begins, ends = await self._bounds(list(wanted))
-            lost = {
-                tp: at
-                for tp, at in wanted.items()
-                if at is not None and not begins[tp] <= at <= ends[tp]
-            }
+            lost = {tp: at for tp, at in wanted.items() if not begins[tp] <= at <= ends[tp]}
             if not lost:
-                break
+                return
             for tp, at in lost.items():
                 if at < begins[tp] or not left:
                     raise PositionLost(*tp, at, begins[tp], ends[tp])
             await self.sleep(PAUSE_S)
-        return begins, ends
 
     async def _bounds(self, partitions: Sequence[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
         asked = cast(Any, [TopicPartition(*tp) for tp in partitions])
@@ -221,12 +214,6 @@ class ExactConsumer(Consumer):
             {TP(*tp): offset for tp, offset in begins.items()},
             {TP(*tp): offset for tp, offset in ends.items()},
         )
-
-    def _expected(self, tp: TP) -> int | None:
-        if tp not in self.feed.next:
-            return None
-        at = self.feed.next[tp]
-        return self._begins[tp] if at is None else at
 
     def _to_message(self, tp: Any, record: Any) -> ConsumerMessage:
         """Wrap a parcel, of which Faust sees the place alone."""

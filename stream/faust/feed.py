@@ -40,7 +40,7 @@ class Feed:
         fail: Callable[[str, BaseException], None],
         counts: Counts,
     ) -> None:
-        self.next: dict[TP, int | None] = {}
+        self.next: dict[TP, int] = {}
         self.epoch = 0
         self.counts = counts
         self.stopped = False
@@ -142,8 +142,7 @@ class Feed:
             self.next.update({record.tp: record.offset + 1 for record in records})
 
     def _is_next(self, part: Slice) -> bool:
-        expected = self.next[part.parcel.tp]
-        return part.begin > 0 or expected is None or expected == part.parcel.start
+        return part.begin > 0 or self.next[part.parcel.tp] == part.parcel.start
 
     async def _load(self, partitions: set[TP], epoch: int) -> None:
         with self._no_way_out("assigned"):
@@ -152,7 +151,7 @@ class Feed:
                     return
                 loaded = await self._handler.assigned(partitions)
             if epoch == self.epoch:
-                self.next = {tp: loaded[tp] for tp in sorted(partitions)}
+                self.next = {tp: loaded[tp] or 0 for tp in sorted(partitions)}
 
     @contextmanager
     def _no_way_out(self, call: str) -> Iterator[None]:

@@ -62,7 +62,7 @@ class FaustSource:
         self._asked_to_stop = asyncio.Event()
 
     @property
-    def positions(self) -> dict[TP, int | None]:
+    def positions(self) -> dict[TP, int]:
         """The next offset of every partition owned and loaded; empty while a rebalance goes on."""
         return dict(self._feed.next) if self._feed else {}
 

@@ -183,16 +183,20 @@ def test_holes_of_transactions_are_passed_and_counted(cluster: Toys) -> None:
     assert cluster.counts()["holes"] == 16
 
 
-def test_retention_passed_the_snapshot_and_it_says_so(cluster: Toys) -> None:
+@pytest.mark.parametrize("saved", [10, None], ids=["snapshot", "none"])
+def test_retention_passed_the_snapshot_and_it_says_so(cluster: Toys, saved: int | None) -> None:
     produce(cluster.bootstrap, cluster.topic, 400)
-    snapshot(cluster, 2, 10)
+    if saved is not None:
+        snapshot(cluster, 2, saved)
     admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
     admin.delete_records({TopicPartition(cluster.topic, 2): 40})
     admin.close()
     worker = cluster.start()
     assert worker.wait(20) == 1
     cluster.running.remove(worker)
-    assert f"{cluster.topic}/2 holds offsets 40 to 100, but 10 is next" in cluster.errors()
+    assert (
+        f"{cluster.topic}/2 holds offsets 40 to 100, but {saved or 0} is next" in cluster.errors()
+    )
 
 
 def test_a_log_that_ends_below_the_snapshot_is_refused(cluster: Toys) -> None:

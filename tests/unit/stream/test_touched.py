@@ -16,7 +16,7 @@ from models.settings import LearningSettings
 from stream.cluster import model_worker, standby, touched
 from stream.cluster.model_worker import Learning, ModelWorker
 from stream.cluster.saving import SavePolicy
-from stream.cluster.standby import StandbyModelWorker
+from stream.cluster.standby import Beside, StandbyModelWorker
 from stream.cluster.touched import Touched, asked_after
 from stream.errors import StoreUnavailable
 from stream.example_bytes import encode
@@ -164,7 +164,9 @@ def test_a_standby_that_takes_over_writes_what_waited_though_no_record_follows(
 
     snapshots: Any = Snapshots()
     model, policy = Model(LearningSettings(), SEED), SavePolicy(10**6, 1e6)
-    made = StandbyModelWorker(model, store, snapshots, policy, follow)
+    board: Any = None  # asked for hashes now and then, and away
+    beside = Beside(follow, board, "t", 10**6)
+    made = StandbyModelWorker(model, store, snapshots, policy, beside)
 
     async def job() -> None:
         standing_by = asyncio.create_task(made.stand_by())
