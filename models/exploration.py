@@ -103,6 +103,7 @@ def _new_items(
     shown = s.impressions.shown[part]
     new = (blocked[part] == 0) & (shown < _KNOWN_SHOWN)
     new &= s.popularity.total[part] < _KNOWN_FEEDBACK
+    new &= s.clock[0] - s.born[part] < settings.exploration.new_for_s
     new[[listed.row - first for listed in found if first <= listed.row < items]] = False
     if not settings.repeats:
         hides = types_of(list(asked.types), settings.events).hides[0]

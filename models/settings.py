@@ -154,9 +154,14 @@ class Impressions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class Exploration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """New items drawn into lists; `share` of the lists, at most, hold one. 0: none."""
+    """New items drawn into lists; `share` of the lists, at most, hold one. 0: none.
+
+    An item is new for `new_for_s` seconds of the model clock after it was first met, unless it
+    has been shown or acted on enough before.
+    """
 
     share: Share = 0.05
+    new_for_s: Positive = 7 * 86_400.0
 
 
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

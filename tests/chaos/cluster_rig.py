@@ -103,6 +103,8 @@ class Rig:
             "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
             "FRESHET_WORKER__SESSION_TIMEOUT_S": "3",
             "FRESHET_SNAPSHOTS__EVERY_RECORDS": "40",
+            # Lists are compared with those before a fault.
+            "FRESHET_LEARNING__EXPLORATION__SHARE": "0",
             **more,
         }
         self.workers: list[Freshet] = []

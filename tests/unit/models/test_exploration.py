@@ -69,11 +69,20 @@ def test_off_is_off() -> None:
 
 def test_filters_hold_for_what_is_drawn(market: Shop) -> None:
     market.put({"item_id": "new0", "title": "New", "categories": ["new"], "available": False})
-    market.tell([Event("u9", f"new{n}", time=START + 1e6) for n in range(1, 4)])
+    market.tell([Event("u9", f"new{n}", time=START + 1e5) for n in range(1, 4)])
     gone = {"new0", "new1", "new2", "new3", "new4"}
     found = set(drawn(market, 400, user="u9", exclude=["new4"])) - {None}
     assert found and not found & gone
     assert not any(drawn(market, 200, category="kind 1"))
+
+
+def test_what_came_long_ago_is_not_new_any_more(market: Shop) -> None:
+    assert any(drawn(market, 200))
+    week = 7 * 86_400.0
+    market.tell([Event("u9", "new1", time=START + 2 * week)])
+    assert not any(drawn(market, 200))
+    market.put({"item_id": "newest", "title": "New", "categories": ["new"]})
+    assert set(drawn(market, 200)) - {None} == {"newest"}
 
 
 def test_a_list_of_one_is_left_alone(market: Shop) -> None:
