@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, Feedback, parse_feedback, time_of
@@ -36,8 +37,11 @@ class CheckedList:
 Parsed = Checked | CheckedList
 
 
-def parsed(record: LogRecord, manifest: Manifest) -> Parsed | None:
-    """The record's content, None for one of the catalogue or the like. Raises InvalidEvent."""
+def parsed(record: LogRecord, manifest: Manifest, number_of: Callable[[str], int]) -> Parsed | None:
+    """The record's content, None for one of the catalogue or the like. Raises InvalidEvent.
+
+    `number_of` tells the number of an event's type; it is not asked where consent is withheld.
+    """
     kind = record.kind()
     if kind == IMPRESSION:
         return _list(record, manifest)
@@ -45,11 +49,9 @@ def parsed(record: LogRecord, manifest: Manifest) -> Parsed | None:
         return None
     event = parse_feedback(record.body)
     list_id = _list_id(event.user_id, event.recommendation_id or "")
-    return Checked(record, event, time_of(event.timestamp, record.received_at), list_id)
-
-
-def numbered(checked: Checked, type_number: int) -> Checked:
-    return replace(checked, type_number=type_number)
+    time = time_of(event.timestamp, record.received_at)
+    number = number_of(event.type) if event.consent is not False else 0
+    return Checked(record, event, time, list_id, number)
 
 
 def consents(record: Parsed) -> bool:

@@ -33,7 +33,7 @@ from stream.examples import (
     Piece,
 )  # fmt: skip
 from stream.manifest import Manifest
-from stream.parsed import Checked, CheckedList, Parsed, consents, is_in_time, numbered, parsed
+from stream.parsed import Checked, CheckedList, Parsed, consents, is_in_time, parsed
 from stream.profile_buffers import past_of, room_for
 from stream.profile_kernels import DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step
 from stream.records import LogRecord
@@ -123,12 +123,10 @@ class Profiles:
         waiting: list[Parsed] = []
         for record in records:
             try:
-                told = parsed(record, self.manifest)
+                told = parsed(record, self.manifest, self._type_number)
                 if told is not None and not consents(told):
                     self._count("other", 1)  # from a producer that HTTP would have stopped
                     continue
-                if isinstance(told, Checked):
-                    told = numbered(told, self._type_number(told.event.type))
                 if told is not None:
                     waiting.append(told)
                 closing = isinstance(told, CheckedList) and self._is_closing(waiting)
@@ -242,7 +240,7 @@ class Profiles:
     def identity_of(self, record: LogRecord) -> int | None:
         """The dedup key of a record, None where it has none or cannot be learned."""
         try:
-            told = parsed(record, self.manifest)
+            told = parsed(record, self.manifest, lambda _: 0)
         except InvalidEvent:
             return None
         if not isinstance(told, Checked) or not is_in_time(record, told.time, self.manifest):
