@@ -40,16 +40,18 @@ _BEND: Final = PLACES + 1
 _FITTED: Final = PLACES + 2
 # Gap of scores, in the ranker's logits, at which neighbours count for less by e. Wider, the
 # slope alone would have to tell taste from place; narrower, few neighbours are left.
-_NEAR: Final = 0.3
+_NEAR: Final = 0.5
 # Lessons between two steps of the fit: one solves 22 equations.
 _BATCH: Final = 16
-# Evidence before any click, in clicks (a quarter each): for no bias at all, and for a power law.
+# Steepness before any click: what lists of shops and searches show is 0.5 to 1.
+_STEEPNESS: Final = 0.5
+# Evidence for it, and for a power law at all, in lessons of a quarter each.
 _PRIOR: Final = 1.0
 _PRIOR_STEP: Final = 20.0
 # Share of the evidence that stays at each step, at least: some 30,000 clicks count. The first
 # lessons, taken at a bias still wrong, fade sooner.
 _MEMORY: Final = 1.0 - 1.0 / 2000.0
-_FADE: Final = 0.5
+_FADE: Final = 0.25
 _LONGEST_STEP: Final = 0.5
 # No place is looked at less than e^-6 as often as the first, or more than e^6 times as often.
 _STEEPEST: Final = 6.0
@@ -127,6 +129,9 @@ def declare(arena: Arena) -> None:
     arena.add("impressions.evidence", np.float64, _FITTED, _FITTED)
     arena.add("impressions.gradient", np.float64, _FITTED)
     arena.add("impressions.lessons", np.int64, 1)
+    arena["impressions.fitted"][0] = _STEEPNESS
+    for place in range(1, PLACES):
+        arena["impressions.bias"][place] = -_STEEPNESS * math.log(place + 1.0)
 
 
 def view(arena: Arena, settings: Settings) -> Impressions:
