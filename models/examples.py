@@ -19,6 +19,8 @@ HISTORY: Final = 64
 
 SCORED: Final = 1
 CAPPED: Final = 2
+#: It carried the `recommendation_id` of a list.
+ATTRIBUTED: Final = 4
 
 
 class Past(NamedTuple):
@@ -57,6 +59,16 @@ class Examples(NamedTuple):
     flags: NDArray[np.uint8]
     prior: NDArray[np.uint16]  # types this user has already given this item
     past: Past
+
+
+def part_of(examples: Examples, start: int, stop: int) -> Examples:
+    """Rows `start` to `stop` as views; offsets go on pointing into the whole columns."""
+    past = examples.past._asdict()
+    for name, column in past.items():
+        if name.endswith("_start"):
+            past[name] = column[start : stop + 1]
+    columns = [column[start:stop] for column in examples[:-1]]
+    return Examples._make([*columns, Past(**past)])
 
 
 class Types(NamedTuple):

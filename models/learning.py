@@ -30,12 +30,15 @@ class Scores(NamedTuple):
     ]  # 0-based place of the item in the list, LIST = a miss, -1 = not scored
     list: NDArray[np.int32]  # [n, LIST] rows that were listed, -1 = shorter
     source: NDArray[np.int8]  # [n, LIST] the source that ranked each best, -1 = none did
+    target: NDArray[np.int8]  # the source that ranked the example's own item best, -1 = none did
+    score: NDArray[np.float64]  # of the first of the list, NaN = no list
 
 
 def no_scores(n: int) -> Scores:
     return Scores(
-        np.full(n, -1, np.int32), np.full((n, LIST), -1, np.int32), np.full((n, LIST), -1, np.int8)
-    )
+        np.full(n, -1, np.int32), np.full((n, LIST), -1, np.int32), np.full((n, LIST), -1, np.int8),
+        np.full(n, -1, np.int8), np.full(n, np.nan),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -98,7 +101,10 @@ def _score(
             found = w.order[place]
             if place < LIST:
                 out.place[at] = place
+    if count > 0:
+        out.score[at] = w.final[w.order[0]]
     if found >= 0:
+        out.target[at] = w.best[found]
         _learn_list(s, w, lists, at, count, found)
         ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found, w.errors)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, impressions, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
-from models.examples import CAPPED, Examples, types_of
+from models.drift import Drift
+from models.examples import CAPPED, Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
 from models.features import SOURCES
 from models.impressions import Lists, Outcomes, no_lists
 from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
+from models.live import Live
 from models.ratings import Ratings
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
@@ -35,6 +37,19 @@ class Learned:
 
     scores: Scores
     ratings: list[tuple[int, float, float]]  # (example, given, foretold)
+    drifts: list[Drift] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[int, Learned]]) -> Learned:
+        """One of the consecutive parts of a batch, each with the example it begins at."""
+        if len(parts) == 1:
+            return parts[0][1]
+        columns = zip(*(part.scores for _, part in parts), strict=True)
+        return cls(
+            Scores._make(np.concatenate(column) for column in columns) if parts else no_scores(0),
+            [(start + at, y, told) for start, part in parts for at, y, told in part.ratings],
+            [replace(d, at=start + d.at) for start, part in parts for d in part.drifts],
+        )
 
 
 class Model:
@@ -62,6 +77,7 @@ class Model:
         self._categories: dict[str, set[int]] = {}
         # Items readers may list: the kernel counts a new one before it has its id here.
         self._named = 0
+        self.live = Live(self.arena)
         self._make_room(1)
 
     def reset(self) -> None:
@@ -72,16 +88,34 @@ class Model:
 
     def learn(
         self, examples: Examples, item_ids: Sequence[str], types: list[str],
-        lists: Lists | None = None,
+        lists: Lists | None = None, positions: NDArray[np.int64] | None = None, partition: int = 0,
     ) -> Learned:  # fmt: skip
         """Learn a batch in order; `item_ids` are the ids behind `examples.item_key`.
 
         `lists` are those the examples were taken from, `types` names the partition's type
-        numbers. The state after a batch does not depend on how the log was cut into batches.
+        numbers, `positions` (int64[n]) are places in its log, for drifts to tell. The state
+        after a batch does not depend on how the log was cut into batches.
         """
+        parts: list[tuple[int, Learned]] = []
+        lists = lists or no_lists(len(item_ids))
+        for start, stop in self.live.cuts(len(item_ids)):
+            part = part_of(examples, start, stop)
+            taken_from = lists._replace(start=lists.start[start : stop + 1])
+            scores = self._learn_part(part, item_ids[start:stop], types, taken_from)
+            ratings = self._learn_ratings(part, types)
+            places = positions[start:stop] if positions is not None else None
+            drifts = self.live.observe(self._state, part, types, scores, ratings, places, partition)
+            if self.live.turn(self.settings):
+                self._refresh()
+            parts.append((start, Learned(scores, ratings, drifts)))
+        self.version += 1
+        return Learned.joined(parts)
+
+    def _learn_part(
+        self, examples: Examples, item_ids: Sequence[str], types: list[str], lists: Lists
+    ) -> Scores:
         meaning = types_of(types, self.settings.events)
         scores = no_scores(len(item_ids))
-        lists = lists or no_lists(len(item_ids))
         done = 0
         while done < len(item_ids):
             self._make_room(self.items + len(item_ids))
@@ -91,11 +125,11 @@ class Model:
             if stopped < len(item_ids):
                 self._turn()
             done = stopped
-        self.version += 1
-        return Learned(scores, self._learn_ratings(examples, types))
+        return scores
 
     def observe(self, outcomes: Outcomes, types: list[str]) -> None:
         """Count lists that are closed; `types` names the types in their masks."""
+        self.live.quality.note_shown(outcomes)
         if not self.settings.impressions.learn:
             return
         s, meaning = self._state, types_of(types, self.settings.events)
@@ -145,6 +179,7 @@ class Model:
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
             place(self._state.content.tiles, row, self.arena["content.vectors"][row])
+            self.live.quality.describe(row, item.get("categories") or ())
             self._list_categories(row, item)
         self.version += 1
 
@@ -285,22 +320,25 @@ class Model:
 
     def digest(self) -> bytes:
         """16 bytes over all that can change an answer."""
-        return self._digest(self.arena.digest(), self.ratings.digest(), self.settings)
+        return self._digest(self.arena.digest(), self._guests(), self.settings)
 
     def frozen_digest(self) -> Callable[[], bytes]:
         """What `digest` would answer now, to be called later, on any thread.
 
         Only copying is done here: about a sixth of the time that hashing takes.
         """
-        tables, ratings, settings = self.arena.dump(), self.ratings.digest(), self.settings
-        return lambda: self._digest(digest_of(tables.items()), ratings, settings)
+        tables, guests, settings = self.arena.dump(), self._guests(), self.settings
+        return lambda: self._digest(digest_of(tables.items()), guests, settings)
 
-    def _digest(self, arena: bytes, ratings: bytes, settings: LearningSettings) -> bytes:
+    def _guests(self) -> bytes:
+        return self.ratings.digest() + self.live.drifts.digest()
+
+    def _digest(self, arena: bytes, guests: bytes, settings: LearningSettings) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{LEARNING_VERSION}|{self.seed}|".encode())
         digest.update(msgspec.json.encode(settings))
         digest.update(arena)
-        digest.update(ratings)
+        digest.update(guests)
         return digest.digest()
 
     def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
@@ -308,6 +346,7 @@ class Model:
         objects = {
             "settings": msgspec.json.encode(self.settings),
             "ratings": self.ratings.dump(),
+            "drift": self.live.drifts.dump(),
             "sparse": b"" if self._dense else b"1",
         }
         return self.arena.dump(), objects
@@ -321,6 +360,7 @@ class Model:
         self.arena.load(tables)
         self._named = self.items
         self.ratings.load(objects["ratings"])
+        self.live.drifts.load(objects["drift"])
         for row in range(self.items):
             self._list_categories(row, self.document(row) or {})
         self._refresh()
@@ -353,7 +393,7 @@ class Model:
     def _refresh(self) -> None:
         """Swap the view readers hold; they keep the old arrays until their call is over."""
         decided = int(self.arena["census"][presets.DECIDED])
-        self.effective = presets.effective(self.settings, decided)
+        self.effective = self.live.paced(presets.effective(self.settings, decided))
         self._state = state.view(self.arena, self.effective, state.item_index(self.arena))
 
     def _scratch(self) -> state.Scratch:

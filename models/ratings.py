@@ -16,7 +16,7 @@ from river.reco import BiasedMF
 from models.river_guests import dump_guest, load_guest
 from models.settings import Ratings as Settings
 
-_LOWEST, _HIGHEST = 1.0, 5.0
+LOWEST, HIGHEST = 1.0, 5.0
 #: What is predicted before the first rating: the middle of the scale.
 _MIDDLE = 3.0
 # Users and items whose predictions stand for the guest in the state hash.
@@ -60,7 +60,7 @@ class Ratings:
             self._users.append(user)
         if len(self._items) < _PROBES and item not in self._items:
             self._items.append(item)
-        self._model.learn_one(user=user, item=item, y=min(max(rating, _LOWEST), _HIGHEST))
+        self._model.learn_one(user=user, item=item, y=min(max(rating, LOWEST), HIGHEST))
 
     def predict_one(self, user: int, item: int) -> float:
         """Predict without a trace: asking never changes what is asked."""
@@ -76,7 +76,7 @@ class Ratings:
             value += float(model.i_biases[item]) if item in model.i_biases else 0.0
         if not math.isfinite(value):
             return _MIDDLE
-        return min(max(value, _LOWEST), _HIGHEST)
+        return min(max(value, LOWEST), HIGHEST)
 
     def digest(self) -> bytes:
         """16 bytes over class, parameters, sizes and the predictions on fixed probes."""

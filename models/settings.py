@@ -164,6 +164,17 @@ class Exploration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     new_for_s: Positive = 7 * 86_400.0
 
 
+class Drift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a drift does to learning, for `duration` events.
+
+    Half-lives in events are divided, or learning rates multiplied, by `strength`.
+    """
+
+    action: Literal["note", "shorter_half_lives", "higher_learning_rate"] = "note"
+    duration: Annotated[int, Meta(ge=1, le=10**9)] = 10_000
+    strength: Annotated[float, Meta(ge=1, le=100)] = 3.0
+
+
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole learning configuration, as the log's `setting` records carry it.
 
@@ -187,3 +198,4 @@ class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     impressions: Impressions = field(default_factory=Impressions)
     exploration: Exploration = field(default_factory=Exploration)
     ratings: Ratings = field(default_factory=Ratings)
+    drift: Drift = field(default_factory=Drift)

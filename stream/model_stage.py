@@ -43,7 +43,9 @@ class ModelStage:
         if not fresh.item_ids:
             return
         self._require(partition, mark, int(fresh.previous[0]))
-        learned = self.model.learn(fresh.examples, fresh.item_ids, fresh.types, fresh.lists)
+        learned = self.model.learn(
+            fresh.examples, fresh.item_ids, fresh.types, fresh.lists, fresh.positions, partition
+        )
         self.marks[partition] = int(fresh.positions[-1])
         if watch is not None:
             watch(fresh, learned)

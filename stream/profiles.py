@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from models.examples import CAPPED, TYPES, Examples, Past
+from models.examples import ATTRIBUTED, CAPPED, TYPES, Examples, Past
 from models.impressions import Lists
 from models.index import build, find, fingerprint
 from models.settings import LearningSettings
@@ -254,6 +254,8 @@ class Profiles:
 
     def _batch(self, kept: list[Checked], e: Examples, lists: Lists) -> ExampleBatch:
         n = len(kept)
+        attributed = [c.event.recommendation_id is not None for c in kept]
+        e.flags[:n] |= np.array(attributed, np.uint8) * np.uint8(ATTRIBUTED)
         positions = np.array([c.record.offset for c in kept], np.int64)
         previous = np.empty(n, np.int64)
         previous[0] = self.arena["previous"][0]

@@ -1,0 +1,94 @@
+"""Live quality: how well the lists foretell what happens, measured before it is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from models.examples import TYPES, Examples
+from models.impressions import Outcomes
+from models.learning import LIST
+from models.quality_kernels import KEPT, MARKS, RUNGS, SLICES, Facts
+from models.quality_kernels import Quality as Tables
+from models.ratings import HIGHEST, LOWEST
+from models.tables import Arena
+
+# Kinds of events counted apart; the last is shared by all that come too late.
+_KINDS: Final = 33
+# Categories told apart: 0 is none, the last is shared by all that come too late.
+_CATEGORIES: Final = 32
+
+
+class Quality:
+    """The tables of quality, and the names behind their numbers."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        arena.add("quality.counts", np.int64, 4)
+        arena.add("quality.place", np.int8, KEPT)
+        arena.add("quality.flags", np.uint8, KEPT)
+        arena.add("quality.source", np.int8, KEPT)
+        arena.add("quality.rung", np.int8, KEPT)
+        arena.add("quality.novelty", np.float32, KEPT)
+        arena.add("quality.error", np.float32, KEPT)
+        arena.add("quality.places", np.int64, SLICES, LIST + 1)
+        arena.add("quality.sums", np.float64, SLICES, 5)
+        arena.add("quality.events", np.int64, "items")
+        arena.add("quality.listed", np.int64, "items")
+        arena.add("quality.category", np.uint8, "items")
+        arena.add("quality.actions", np.int64, _KINDS, 2)
+        arena.add("quality.shown", np.int64, len(RUNGS) + 1, 2)
+        arena.add("quality.marked_actions", np.int64, MARKS, _KINDS, 2)
+        arena.add("quality.marked_shown", np.int64, MARKS, len(RUNGS) + 1, 2)
+        self._kinds = arena.add_blobs("quality.kinds")
+        self._categories = arena.add_blobs("quality.categories")
+
+    def tables(self) -> Tables:
+        """The tables as kernels see them; stale once the arena has grown."""
+        return Tables._make(self._arena[f"quality.{name}"] for name in Tables._fields)
+
+    def kinds(self) -> list[str]:
+        """Names of the event types met, in log order."""
+        return [raw.decode() for raw in self._kinds]
+
+    # Written by the learner alone.
+
+    def facts(
+        self, examples: Examples, types: Sequence[str], ratings: Sequence[tuple[int, float, float]]
+    ) -> Facts:
+        """What the kernel needs beside the examples; meets new types in log order."""
+        n = examples.type.shape[0]
+        numbers = np.zeros(TYPES, np.int64)
+        for number in dict.fromkeys(examples.type.tolist()):
+            numbers[number] = self._number(self._kinds, types[number], _KINDS)
+        error = np.full(n, np.nan)
+        for at, given, foretold in ratings:
+            error[at] = foretold - min(max(given, LOWEST), HIGHEST)
+        rated = [number for number, name in enumerate(types) if name == "rating"]
+        rating = np.isin(examples.type, rated).astype(np.uint8)
+        return Facts(error, numbers[examples.type], rating, np.full(n, -1, np.int8))
+
+    def describe(self, row: int, categories: Sequence[str]) -> None:
+        """Note the first category of an item, for drift."""
+        number = 0
+        if categories:
+            number = 1 + self._number(self._categories, categories[0], _CATEGORIES - 1)
+        self._arena["quality.category"][row] = number
+
+    def note_shown(self, outcomes: Outcomes) -> None:
+        """Count lists that were shown: the denominators of CTR and conversion."""
+        served, lengths = outcomes.served, np.diff(outcomes.start)
+        shown, rungs = self._arena["quality.shown"], len(RUNGS) + 1
+        shown[:, 0] += np.bincount(served, minlength=rungs)
+        shown[:, 1] += np.bincount(served, lengths, rungs).astype(np.int64)
+
+    @staticmethod
+    def _number(names: list[bytes], name: str, room: int) -> int:
+        raw = name.encode()
+        if raw not in names:
+            if len(names) >= room - 1:
+                return room - 1
+            names.append(raw)
+        return names.index(raw)

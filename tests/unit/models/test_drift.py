@@ -1,0 +1,98 @@
+"""Every detector finds a shift soon, leaves a quiet stream alone, and outlives a NaN."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+import pytest
+
+from models.drift import DETECTORS, Guarded
+from models.drift_windows import JS, KS, TwoWindows
+from models.errors import StateMismatch
+
+#: A shift must show within so many samples.
+SOON: Final = 200
+
+Update = Callable[[float], bool]
+
+
+def detector(name: str) -> Update:
+    """The update of a new detector; it tells whether the value shows a drift."""
+    if name in ("adwin", "page_hinkley"):
+        return Guarded(name).update
+    windows = TwoWindows(KS if name == "ks" else JS)
+
+    def update(x: float) -> bool:
+        windows.update(x)
+        return windows.drift_detected
+
+    return update
+
+
+def coins(chance: float, count: int, seed: int) -> Iterator[float]:
+    drawn = np.random.default_rng(seed).random(count) < chance
+    yield from drawn.astype(float).tolist()
+
+
+def found_after(update: Update, seed: int, before: int = 2_000) -> int | None:
+    for x in coins(0.5, before, seed):
+        assert not update(x), "nothing has changed yet"
+    for number, x in enumerate(coins(0.9, 1_000, seed + 1_000), 1):
+        if update(x):
+            return number
+    return None
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_shift_is_found_within_200_samples(name: str) -> None:
+    for seed in range(12):
+        after = found_after(detector(name), seed)
+        assert after is not None and after <= SOON, (name, seed, after)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("chance", [0.5, 0.25])
+def test_a_quiet_stream_raises_one_alarm_in_100_000_at_most(name: str, chance: float) -> None:
+    update = detector(name)
+    assert sum(update(x) for x in coins(chance, 100_000, seed=7)) <= 1
+
+
+@pytest.mark.parametrize("name", ["ks", "js"])
+def test_windows_leave_values_of_all_sizes_alone(name: str) -> None:
+    update = detector(name)
+    random = np.random.default_rng(3)
+    for values in (random.random(50_000), random.beta(0.5, 4.0, 50_000)):
+        assert sum(map(update, values.tolist())) <= 1, "the change between them at most"
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_blinds_nobody(name: str, poison: float) -> None:
+    update = detector(name)
+    assert not update(poison)
+
+    def poisoned(x: float) -> bool:
+        return update(poison) or update(x)
+
+    after = found_after(poisoned, seed=5)
+    assert after is not None and after <= SOON
+
+
+@pytest.mark.parametrize("name", ["adwin", "page_hinkley"])
+def test_a_restored_detector_goes_on_the_same(name: str) -> None:
+    first = Guarded(name)
+    for x in coins(0.5, 3_000, seed=2):
+        first.update(x)
+    first.update(math.nan)
+    again = Guarded(name)
+    again.become(first.state())
+    assert again.state() == first.state()
+    for x in coins(0.9, 500, seed=3):
+        assert first.update(x) == again.update(x)
+    assert again.state() == first.state()
+
+
+def test_a_state_of_another_making_is_refused() -> None:
+    with pytest.raises(StateMismatch, match="drift detectors"):
+        Guarded("adwin").become([1, 2])
