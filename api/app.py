@@ -23,6 +23,7 @@ from api.hosts import TrustedHosts
 from api.ladder import Ladder
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
+from api.quality_metrics import QualityCollector
 from api.raw_path import RawPath
 from api.routes import (
     alerts,
@@ -31,6 +32,7 @@ from api.routes import (
     health,
     items,
     page,
+    quality,
     recommendations,
     settings,
     users,
@@ -63,6 +65,7 @@ def create_app(
     `app.state.watcher` watches over the alerts once it is started.
     """
     metrics = Metrics(service.status, service.freshness)
+    metrics.registry.register(QualityCollector(lambda: service.model))
     watcher = Watcher(watch, metrics.registry.collect)
     calls = [
         *events.calls(service, metrics),
@@ -70,6 +73,7 @@ def create_app(
         *items.calls(service),
         *users.calls(service),
         *settings.calls(service),
+        *quality.calls(service),
         *health.calls(service, metrics),
         *alerts.calls(watcher),
         *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir())),

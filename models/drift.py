@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from river import drift as river_drift
 
 from models import drift_windows
 from models.drift_windows import JS, KS, Windows
@@ -49,6 +51,8 @@ class Drift:
     at: int
     detector: str
     signal: str
+    partition: int = 0
+    position: int = -1  # of the log, -1: not told
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Remembered:
     example: int
     partition: int
     position: int
-    time: float
+    timestamp: float
 
 
 class Guarded:
@@ -74,7 +78,9 @@ class Guarded:
     def __init__(self, name: str) -> None:
         self.rejected = 0
         self._detector: Any = (
-            river_drift.ADWIN() if name == "adwin" else river_drift.PageHinkley(**_PAGE_HINKLEY)
+            _river("adwin").ADWIN()
+            if name == "adwin"
+            else _river("page_hinkley").PageHinkley(**_PAGE_HINKLEY)
         )
 
     def update(self, x: float) -> bool:
@@ -115,6 +121,20 @@ class Guarded:
             ) from None
 
 
+@cache
+def _river(name: str) -> Any:
+    """A module of River's `drift`, by its file.
+
+    The package itself imports SciPy for a detector not used here: 1.5 s of every start.
+    """
+    [folder] = find_spec("river").submodule_search_locations  # type: ignore[union-attr, misc]
+    spec = spec_from_file_location(f"river_drift_{name}", Path(folder) / "drift" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _is_plain(value: object) -> bool:
     return isinstance(value, bool | int | float | str)
 
@@ -147,13 +167,13 @@ class Drifts:
                     found.append(Drift(int(at[place]), detector, signal))
         return found
 
-    def remember(
-        self, found: Drift, example: int, partition: int, position: int, time: float
-    ) -> None:
+    def remember(self, found: Drift, example: int, time: float) -> None:
         detector, signal = DETECTORS.index(found.detector), SIGNALS.index(found.signal)
         counts = self._arena["drift.counts"]
         slot = int(counts.sum()) % REMEMBERED
-        self._arena["drift.found"][slot] = detector, signal, example, partition, position
+        self._arena["drift.found"][slot] = (
+            detector, signal, example, found.partition, found.position,
+        )  # fmt: skip
         self._arena["drift.found_time"][slot] = time
         counts[detector, signal] += 1
 

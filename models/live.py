@@ -7,7 +7,7 @@ that learning depends on, it is a function of the log.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models import quality_report
 from models.drift import WINDOWED, Drift, Drifts
 from models.drift_windows import most
-from models.examples import SCORED, Examples
+from models.examples import Examples
 from models.features import SOURCES
 from models.learning import LIST, Scores
 from models.quality import Quality
@@ -78,21 +78,20 @@ class Live:
             examples, scores, facts, room,
         )  # fmt: skip
         found = [Drift(at, *WINDOWED[window]) for at, window in room[:count].tolist()]
-        found += self._of_quality(examples, scores, facts.error)
+        found += self._of_quality(scores, facts.error)
+        if positions is not None:
+            found = [replace(d, partition=partition, position=int(positions[d.at])) for d in found]
         found.sort(key=lambda drift: (drift.at, drift.detector, drift.signal))
         for drift in found:
-            position = int(positions[drift.at]) if positions is not None else -1
-            example, time = before + drift.at + 1, float(examples.time[drift.at])
-            self.drifts.remember(drift, example, partition, position, time)
+            example = before + drift.at + 1
+            self.drifts.remember(drift, example, float(examples.time[drift.at]))
             self._acting[0] = example
         return found
 
-    def _of_quality(
-        self, examples: Examples, scores: Scores, error: NDArray[np.float64]
-    ) -> list[Drift]:
+    def _of_quality(self, scores: Scores, error: NDArray[np.float64]) -> list[Drift]:
         ranked = np.flatnonzero(scores.place >= 0)
         hits = (scores.place[ranked] < LIST).astype(np.float64)
-        rated = np.flatnonzero(((examples.flags & SCORED) > 0) & ~np.isnan(error))
+        rated = np.flatnonzero(~np.isnan(error))
         errors = np.minimum(np.abs(error[rated]) / _WORST_ERROR, 1.0)
         return [
             *self.drifts.watch("hit_rate", ranked, hits),
@@ -142,19 +141,23 @@ class Live:
     def report(self, items: int, settings: LearningSettings) -> dict[str, Any]:
         """All figures, as `GET /v1/quality` shows them; `items` are known."""
         q = self.quality.tables()
-        windows = {
-            str(length or "all"): quality_report.window(q, length, SOURCES, items)
-            for length in (*quality_report.WINDOWS, None)
-        }
+        actions = quality_report.actions(q, self.quality.kinds())
+        windows = {}
+        for length in (*quality_report.WINDOWS, None):
+            told = quality_report.window(q, length, SOURCES, items)
+            name = str(length or "all")
+            windows[name] = {**told, "event_types": actions[name]}
         return {
             "samples": int(q.counts[SAMPLES]),
-            "examples": int(q.counts[EXAMPLES]),
+            "learned": int(q.counts[EXAMPLES]),
             "windows": windows,
-            "actions": quality_report.actions(q, self.quality.kinds()),
             "trend": quality_report.trend(q),
+            "drift": {
+                "action": settings.drift.action,
+                "acting_until": int(self._acting[1]) if self.is_acting() else None,
+                "rejected": self.drifts.rejected(),
+            },
             "drifts": [asdict(one) for one in self.drifts.newest()],
-            "drift_action": settings.drift.action,
-            "acting_until": int(self._acting[1]) if self.is_acting() else None,
         }
 
 

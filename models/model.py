@@ -299,6 +299,10 @@ class Model:
         """The user's embedding (float32[dims], norm 1 or zeros) for a past."""
         return embedding_of(self._state, self._scratch(), asked, self.settings)
 
+    def quality(self) -> dict[str, Any]:
+        """Live quality and drift, as `GET /v1/quality` shows them."""
+        return self.live.report(self.items, self.settings)
+
     def _allowed(self, asked: Asked) -> NDArray[np.uint8]:
         """Blocked items for one request (uint8[capacity]): the catalogue's, and the filters'."""
         blocked = self._state.blocked[: self._named]

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from models.examples import TYPES, Examples
+from models.examples import SCORED, TYPES, Examples
 from models.impressions import Outcomes
 from models.learning import LIST
 from models.quality_kernels import KEPT, MARKS, RUNGS, SLICES, Facts
@@ -19,6 +19,8 @@ from models.tables import Arena
 _KINDS: Final = 33
 # Categories told apart: 0 is none, the last is shared by all that come too late.
 _CATEGORIES: Final = 32
+# Nobody knows yet from which rung of the ladder a list came that an event answers to.
+_UNKNOWN: Final = np.empty(0, np.int8)
 
 
 class Quality:
@@ -59,16 +61,16 @@ class Quality:
         self, examples: Examples, types: Sequence[str], ratings: Sequence[tuple[int, float, float]]
     ) -> Facts:
         """What the kernel needs beside the examples; meets new types in log order."""
-        n = examples.type.shape[0]
-        numbers = np.zeros(TYPES, np.int64)
+        kind, rating = np.zeros(TYPES, np.int64), np.zeros(TYPES, np.uint8)
         for number in dict.fromkeys(examples.type.tolist()):
-            numbers[number] = self._number(self._kinds, types[number], _KINDS)
-        error = np.full(n, np.nan)
+            kind[number] = self._number(self._kinds, types[number], _KINDS)
+            rating[number] = types[number] == "rating"
+        error = np.full(examples.type.shape[0], np.nan)
+        scored = (examples.flags & SCORED).tolist()
         for at, given, foretold in ratings:
-            error[at] = foretold - min(max(given, LOWEST), HIGHEST)
-        rated = [number for number, name in enumerate(types) if name == "rating"]
-        rating = np.isin(examples.type, rated).astype(np.uint8)
-        return Facts(error, numbers[examples.type], rating, np.full(n, -1, np.int8))
+            if scored[at]:
+                error[at] = foretold - min(max(given, LOWEST), HIGHEST)
+        return Facts(error, kind, rating, _UNKNOWN)
 
     def describe(self, row: int, categories: Sequence[str]) -> None:
         """Note the first category of an item, for drift."""

@@ -73,12 +73,12 @@ class Quality(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the batch's examples do not say themselves, an element an example."""
+    """What the batch's examples do not say themselves; `error` and `rung` are of each."""
 
     error: NDArray[np.float64]  # NaN: no rating foretold
-    kind: NDArray[np.int64]  # number of the type here
-    rating: NDArray[np.uint8]  # 1: the value is a rating
-    rung: NDArray[np.int8]
+    kind: NDArray[np.int64]  # [TYPES] number of the type here
+    rating: NDArray[np.uint8]  # [TYPES] 1: values are ratings
+    rung: NDArray[np.int8]  # or empty: not known of any
 
 
 @njit(cache=True, nogil=True)
@@ -98,7 +98,7 @@ def observe(
         if examples.flags[at] & SCORED:
             _sample(q, examples, scores, facts, at, before)
             drifts = _push(q, windows, examples, scores, facts, at, row, found, drifts)
-        kind = facts.kind[at]
+        kind = facts.kind[examples.type[at]]
         q.actions[kind, 0] += 1
         if examples.flags[at] & ATTRIBUTED:
             q.actions[kind, 1] += 1
@@ -126,7 +126,7 @@ def _sample(
     listed, rated = scores.place[at] >= 0, math.isfinite(facts.error[at])
     q.flags[slot] = NEW_USER * new_user + NEW_ITEM * new_item + LISTED * listed + RATED * rated
     q.place[slot], q.source[slot] = scores.place[at], scores.target[at]
-    q.rung[slot] = facts.rung[at]
+    q.rung[slot] = facts.rung[at] if facts.rung.shape[0] else -1
     q.error[slot] = facts.error[at] if rated else 0.0
     q.novelty[slot] = _novelty(q, scores.list[at]) if listed else 0.0
     _add(q, slot, ALL)
@@ -183,11 +183,11 @@ def _push(
     for window in range(w.signal.shape[0]):
         signal, value = w.signal[window], 0.0
         if signal == RATINGS:
-            if not facts.rating[at]:
+            if not facts.rating[examples.type[at]]:
                 continue
             value = (examples.value[at] - 1.0) / 4.0 * BINS
         elif signal == TYPES_OF:
-            value = facts.kind[at]
+            value = facts.kind[examples.type[at]]
         elif signal == CATEGORIES:
             value = q.category[row] if row >= 0 else 0
         elif signal == POPULARITY:

@@ -12,23 +12,29 @@ from numpy.typing import NDArray
 
 from models.learning import LIST
 from models.quality_kernels import (
+    ABSOLUTES,
     ALL,
+    ERRORS,
     EXAMPLES,
     FIRST_RUNG,
     FIRST_SOURCE,
     KEPT,
     KNOWN_ITEMS,
     LISTED,
+    LISTS,
     MARK_EVERY,
     MARKS,
     NEW_ITEM,
     NEW_ITEMS,
     NEW_USER,
     NEW_USERS,
+    NOVELTY,
     RATED,
     RUNGS,
     SAMPLES,
+    SLICES,
     SOURCES,
+    SQUARES,
     WARM_USERS,
     Quality,
 )  # fmt: skip
@@ -103,26 +109,36 @@ class Samples:
         at = np.arange(max(total - count, 0), total) % KEPT
         return cls(q.place[at], q.flags[at], q.source[at], q.rung[at], q.novelty[at], q.error[at])
 
-    def part(self, chosen: NDArray[np.bool_]) -> Part:
-        listed, rated = chosen & (self.flags & LISTED > 0), chosen & (self.flags & RATED > 0)
-        novelty, error = self.novelty[listed].sum(dtype=np.float64), self.error[rated]
-        squares = np.square(error, dtype=np.float64).sum()
-        absolutes = np.abs(error).sum(dtype=np.float64)
-        sums = [listed.sum(), novelty, rated.sum(), squares, absolutes]
-        return Part(np.bincount(self.place[listed], minlength=LIST + 1), np.array(sums))
+    def tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """`places` and `sums` of the samples, as the model keeps them since its start."""
+        places = np.zeros((SLICES, LIST + 1), np.int64)
+        sums = np.zeros((SLICES, 5))
+        listed, rated = self.flags & LISTED > 0, self.flags & RATED > 0
+        rung = np.where(self.rung >= 0, FIRST_RUNG + self.rung.astype(np.int64), -1)
+        source = np.where(self.source >= 0, self.source, SOURCES - 1).astype(np.int64)
+        for slices in (
+            np.full(len(self.place), ALL),
+            np.where(self.flags & NEW_USER, NEW_USERS, WARM_USERS),
+            np.where(self.flags & NEW_ITEM, NEW_ITEMS, KNOWN_ITEMS),
+            rung,
+            np.where(listed, FIRST_SOURCE + source, -1),
+        ):
+            self._add(slices, listed & (slices >= 0), rated & (slices >= 0), places, sums)
+        return places, sums
 
-    def parts(self, sources: Sequence[str]) -> dict[int, Part]:
-        new_user, new_item = self.flags & NEW_USER > 0, self.flags & NEW_ITEM > 0
-        chosen = {
-            ALL: np.ones(len(self.place), np.bool_), NEW_USERS: new_user, WARM_USERS: ~new_user,
-            NEW_ITEMS: new_item, KNOWN_ITEMS: ~new_item,
-        }  # fmt: skip
-        for rung in range(len(RUNGS)):
-            chosen[FIRST_RUNG + rung] = self.rung == rung
-        for source in range(len(sources)):
-            chosen[FIRST_SOURCE + source] = self.source == source
-        chosen[FIRST_SOURCE + SOURCES - 1] = (self.source < 0) & (self.flags & LISTED > 0)
-        return {number: self.part(mask) for number, mask in chosen.items()}
+    def _add(
+        self, slices: NDArray[np.int64], listed: NDArray[np.bool_], rated: NDArray[np.bool_],
+        places: NDArray[np.int64], sums: NDArray[np.float64],
+    ) -> None:  # fmt: skip
+        of = slices[listed]
+        cells = np.bincount(of * (LIST + 1) + self.place[listed], minlength=places.size)
+        places += cells.reshape(places.shape)
+        sums[:, LISTS] += np.bincount(of, minlength=SLICES)
+        sums[:, NOVELTY] += np.bincount(of, self.novelty[listed], SLICES)
+        of, error = slices[rated], np.abs(self.error[rated].astype(np.float64))
+        sums[:, ERRORS] += np.bincount(of, minlength=SLICES)
+        sums[:, SQUARES] += np.bincount(of, error * error, SLICES)
+        sums[:, ABSOLUTES] += np.bincount(of, error, SLICES)
 
 
 def window(q: Quality, length: int | None, sources: Sequence[str], items: int) -> dict[str, Any]:
@@ -132,11 +148,11 @@ def window(q: Quality, length: int | None, sources: Sequence[str], items: int) -
     """
     total = int(q.counts[SAMPLES])
     if length is None:
-        parts = {n: Part(q.places[n].copy(), q.sums[n].copy()) for n in range(len(q.places))}
-        since = 0
+        places, sums, since = q.places.copy(), q.sums.copy(), 0
     else:
-        parts = Samples.newest(q, length).parts(sources)
+        places, sums = Samples.newest(q, length).tables()
         since = max(total - length, 0)
+    parts = [Part(*part) for part in zip(places, sums, strict=True)]
     listed = int(np.count_nonzero(q.listed[:items] > since))
     by_source = {name: parts[FIRST_SOURCE + at].figures() for at, name in enumerate(sources)}
     return {

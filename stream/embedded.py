@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
-from models.model import Model
+from models.model import Learned, Model
 from models.settings import LearningSettings
+from stream import drift_log
 from stream.activity import Activity
 from stream.append_window import AppendWindow
 from stream.errors import LogUnavailable
+from stream.examples import ExampleBatch
 from stream.impression_queue import ImpressionQueue
 from stream.impressions import Impression
 from stream.learner import Learner, Pair, write
@@ -130,7 +132,7 @@ class Embedded:
 
     def catch_up(self, progress: Any = None) -> None:
         """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
-        while learned := self._learner.learn(_CATCH_UP, self._activity.note):
+        while learned := self._learner.learn(_CATCH_UP, self._watch):
             self._save_if_due()
             if progress is not None:
                 progress(learned)
@@ -272,7 +274,7 @@ class Embedded:
 
     def _turn(self) -> int:
         behind = self._log.end() - self._learner.next_offset
-        learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._activity.note)
+        learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._watch)
         if learned:
             self._published_at = time.monotonic()
             self._wake()
@@ -280,6 +282,10 @@ class Embedded:
             self._caught_up = True
         self._save_if_due()
         return learned
+
+    def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
+        self._activity.note(batch, learned)
+        drift_log.note(batch, learned)
 
     def _wake(self) -> None:
         position = self._learner.next_offset

@@ -48,6 +48,7 @@ export const info = () => request("/page/info");
 export const shoppers = () => request("/page/shoppers?limit=24");
 export const activity = (after) => request(`/page/activity?after=${id(after)}`);
 export const user = (userId) => request(`/v1/users/${id(userId)}`);
+export const quality = () => request("/v1/quality");
 export const item = (itemId) => request(`/v1/items/${id(itemId)}`);
 
 export function recommendations(userId, after) {

@@ -7,6 +7,7 @@ import { declareLost, onReturn, reachable } from "./connection.js";
 import { announce, byId, painted, pause } from "./dom.js";
 import { differs, show, shownIds } from "./list.js";
 import { drawEmpty, drawFacts, drawTrail, listenToCopy } from "./panels.js";
+import { watchQuality } from "./quality.js";
 import * as shoppers from "./shoppers.js";
 import { lede, nameOf, speakFor, stamp } from "./words.js";
 
@@ -215,6 +216,7 @@ function main() {
   start(first).catch(failed).finally(() => {
     watchActivity(() => state.userId, failed, reachable);
     watchEmpty();
+    watchQuality(reachable);
     setInterval(() => { if (reachable() && !document.hidden) shoppers.refreshChooser(() => state.userId).catch(failed); }, 15000);
   });
 }

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from models.answers import Asked
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Learned, Model
+from stream import drift_log
 from stream.cluster.freshness import Ages
 from stream.cluster.hashes import Hashes
 from stream.cluster.outage import Outage
@@ -258,6 +259,7 @@ class ModelWorker:
 
     def _note(self, batch: ExampleBatch, learned: Learned) -> None:
         self._touched.note(batch)
+        drift_log.note(batch, learned)
 
     def _write_rest_soon(self) -> None:
         if self._touched and (self._rest is None or self._rest.done()):

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from models.impressions import Outcomes
 from models.live import PERIOD
 from models.model import Learned, Model
 from models.settings import Drift, LearningSettings
@@ -114,18 +116,28 @@ def test_slices_add_up(watched: Watched) -> None:
 
 
 def test_actions_are_counted_by_type(watched: Watched) -> None:
-    told = watched.report()["actions"]
-    assert sum(kind["events"] for kind in told["all"].values()) == 3_000
-    assert sum(kind["attributed"] for kind in told["all"].values()) == 300
-    assert told["1000"]["purchase"]["events"] == 900
-    assert told["all"]["purchase"]["ctr"] is None, "no impression is known yet"
+    windows = watched.report()["windows"]
+    everything, newest = windows["all"]["event_types"], windows["1000"]["event_types"]
+    assert sum(kind["events"] for kind in everything.values()) == 3_000
+    assert sum(kind["attributed"] for kind in everything.values()) == 300
+    assert newest["purchase"]["events"] == 900
+    assert everything["purchase"]["ctr"] is None, "no impression is known yet"
+
+
+def shown(lists: int, length: int) -> Outcomes:
+    """Lists that nobody took anything from."""
+    n = lists * length
+    return Outcomes(
+        np.arange(0, n + 1, length), np.zeros(lists, np.uint8), np.zeros(n, np.uint64),
+        np.zeros(n, np.uint8), np.ones(n, np.float32), np.zeros(n, np.float32),
+        np.zeros(n, np.uint16),
+    )  # fmt: skip
 
 
 def test_ctr_and_conversion_are_of_what_was_shown() -> None:
     watched = Watched().learn(log(50))
-    for _ in range(10):
-        watched.model.live.quality.note_shown("personal", items=20)
-    view = watched.report()["actions"]["all"]["rating"]
+    watched.model.live.quality.note_shown(shown(lists=10, length=20))
+    view = watched.report()["windows"]["all"]["event_types"]["rating"]
     assert view["attributed"] == 5
     assert (view["ctr"], view["conversion"]) == (5 / 200, 0.5)
 
@@ -143,7 +155,7 @@ def test_a_drift_is_found_at_its_position(watched: Watched) -> None:
     [told] = [d for d in watched.report()["drifts"] if d["signal"] == "event_types"]
     assert told == {
         "detector": "js", "signal": "event_types", "example": position + 1, "partition": 0,
-        "position": position, "time": START + 60 * position,
+        "position": position, "timestamp": START + 60 * position,
     }  # fmt: skip
     assert watched.model.live.drifts.counts()["js", "event_types"] == 1
 
@@ -166,14 +178,14 @@ def test_a_drift_makes_learning_quicker_for_a_while_and_only_then() -> None:
     acting, noting = Watched(ACTING), Watched()
     settings = acting.model.settings
     quick, pace = [], set()
-    for at in range(0, 5_000, 100):
+    for at in range(0, 7_000, 100):
         for watched in (acting, noting):
             watched.learn(log(100, at))
         pace.add(acting.model.live.paced(settings).popularity.fast_half_life)
         if acting.model.live.is_acting():
             quick.append(at + 100)
-            assert acting.report()["acting_until"] > at
-    assert quick and quick[-1] < 5_000, "it ends"
+            assert acting.report()["drift"]["acting_until"] > at
+    assert quick and quick[-1] < 7_000, "it ends"
     assert pace == {1_000.0, 125.0}
     assert acting.model.digest() != noting.model.digest()
     assert not noting.model.live.is_acting()

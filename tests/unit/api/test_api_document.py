@@ -21,7 +21,7 @@ CALLS = {
     ("get", "/v1/users/{user_id}/embedding"),
     ("get", "/v1/users/{user_id}/items/{item_id}/rating"),
     ("get", "/v1/settings"), ("post", "/v1/settings"),
-    ("get", "/livez"), ("get", "/readyz"), ("get", "/metrics"),
+    ("get", "/v1/quality"), ("get", "/livez"), ("get", "/readyz"), ("get", "/metrics"),
 }  # fmt: skip
 WORDS = {
     "type", "properties", "required", "items", "description", "title", "default", "enum", "anyOf",

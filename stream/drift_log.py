@@ -1,0 +1,20 @@
+"""A line in the log for every drift, with its position: what alerts and people read."""
+
+from __future__ import annotations
+
+import logging
+
+from models.model import Learned
+from stream.examples import ExampleBatch
+
+logger = logging.getLogger(__name__)
+
+
+def note(batch: ExampleBatch, learned: Learned) -> None:
+    """Log the drifts a batch showed. A replay of the log tells them again."""
+    for drift in learned.drifts:
+        logger.warning(
+            "drift: %s sees a change of %s at partition %d, position %d (event time %.0f)",
+            drift.detector, drift.signal, drift.partition, drift.position,
+            batch.examples.time[drift.at],
+        )  # fmt: skip

@@ -1,0 +1,70 @@
+"""Live quality over HTTP and for Prometheus: as documented, bounded, and from what was learned."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from api.quality_schemas import Quality
+
+
+def view(n: int) -> dict[str, Any]:
+    event = {"type": "view", "user_id": f"u{n % 7}", "item_id": f"i{n * n % 11}"}
+    return {**event, "event_id": str(n), "timestamp": 1_700_000_000 + n}
+
+
+def tell(call: Any, count: int) -> None:
+    events = [
+        {**view(n), "recommendation_id": "r"} if n % 4 == 0 else view(n) for n in range(count)
+    ]
+    assert call("POST", "/v1/events?import=true", {"events": events}).status_code == 202
+
+
+def test_quality_is_what_the_document_says(call: Any) -> None:
+    for count in (0, 60):
+        if count:
+            tell(call, count)
+        answer = call("GET", "/v1/quality")
+        assert answer.status_code == 200
+        told = msgspec.json.decode(answer.content, type=Quality, strict=True)
+        assert msgspec.to_builtins(told) == answer.json()
+        assert told.learned == count
+    everything = told.windows.all
+    assert 0 < everything.scored <= everything.samples == 60
+    assert everything.slices.new_users.scored + everything.slices.warm_users.scored > 0
+    assert everything.event_types["view"].events == 60
+    assert everything.event_types["view"].attributed == 15
+    assert everything.event_types["view"].ctr is None
+
+
+def test_quality_takes_no_parameters(call: Any) -> None:
+    call.refused(422, "k", "GET", "/v1/quality?k=3")
+
+
+def test_quality_is_in_the_metrics_with_bounded_labels(call: Any) -> None:
+    tell(call, 60)
+    text = call("GET", "/metrics").text
+    found = re.findall(
+        r'^freshet_quality\{metric="(.+?)",slice="(.+?)",window="(.+?)"\}', text, re.M
+    )
+    assert {window for _, _, window in found} == {"1000", "10000", "all"}
+    assert ("hr@20", "all", "1000") in found
+    assert ("hr@10", "warm_users", "all") in found
+    assert any(part.startswith("source:") for _, part, _ in found)
+    assert len(found) < 500
+    assert 'freshet_drifts_total{detector="adwin",signal="hit_rate"} 0.0' in text
+    assert "freshet_drift_acting 0.0" in text
+
+
+def test_a_type_that_a_client_made_up_is_no_label(call: Any) -> None:
+    call("POST", "/v1/events", {**view(1), "type": "made_up", "timestamp": None})
+    assert "made_up" in call("GET", "/v1/quality").json()["windows"]["all"]["event_types"]
+    assert "made_up" not in call("GET", "/metrics").text
+
+
+def test_metrics_outlive_a_model_without_figures(call: Any, service: Any) -> None:
+    tell(call, 5)
+    service.model.quality = None
+    text = call("GET", "/metrics").text
+    assert "freshet_quality{" not in text
+    assert "freshet_lag_records" in text
