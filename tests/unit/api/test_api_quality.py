@@ -38,7 +38,7 @@ def test_quality_is_what_the_document_says(call: Any) -> None:
 
 
 def test_quality_takes_no_parameters(call: Any) -> None:
-    call.refused(422, "k", "GET", "/v1/quality?k=3")
+    call.refused(422, "query", "GET", "/v1/quality?k=3")
 
 
 def test_quality_is_in_the_metrics_with_bounded_labels(call: Any) -> None:
