@@ -1,0 +1,68 @@
+"""A replay into Kafka, lists from the API, and a replay of the topic it filled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from config import bootstrap
+from config.load import load
+from tests.cluster.test_cluster import Cluster, running
+from tests.http_threads import in_a_thread
+
+EVENTS = 60
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    file = tmp_path / "shop.jsonl"
+    lines = [
+        {
+            "type": "view", "user_id": f"u{n % 6}", "item_id": f"i{(n * 5 + n // 6) % 20}",
+            "timestamp": 1.7e9 + n, "event_id": f"e{n}",
+        }
+        for n in range(EVENTS)
+    ]  # fmt: skip
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    return file
+
+
+def test_events_by_kafka_lists_by_http(
+    kafka: str, redis_url: str, data: Path, tmp_path: Path
+) -> None:
+    with running(kafka, redis_url, tmp_path) as cluster:
+        cluster.start("worker")
+        url = str(cluster.api().base_url).rstrip("/")
+        told = _replayed(
+            cluster, str(data), "--kafka", cluster.bootstrap, "--url", url, "--wait"
+        )
+        assert told["complete"] and told["events"] == told["asked"] == EVENTS
+        assert told["degraded_share"] == 0.0 and told["errors"] == 0
+        assert told["hr@20"] > 0 and told["freshness_ms"]["not_in_time"] == 0
+        assert told["freshness_ms"]["count"] > 0
+        state = cluster.state()
+        assert state["applied"] == EVENTS
+
+        running_here = bootstrap.embedded(load({"core.data_dir": str(tmp_path / "e")}, environ={}))
+        running_here.service.start()
+        topic = f"kafka:events.{cluster.environment['FRESHET_CORE__NAMESPACE']}"
+        try:
+            with in_a_thread(create_app(running_here.service)) as here:
+                cursor = str(tmp_path / "cursor")
+                again = _replayed(cluster, topic, "--url", here, "--cursor", cursor)
+                part = _replayed(
+                    cluster, f"{topic}@:2023-11-14T22:13:20Z", "--url", here, code=1
+                )
+        finally:
+            running_here.close()
+        assert again["events"] == EVENTS and again["duplicates"] == 0
+        assert part is None
+
+
+def _replayed(cluster: Cluster, *arguments: str, code: int = 0) -> Any:
+    said = cluster.verb("replay", *arguments, "--json", code=code)
+    return json.loads(said) if said else None
