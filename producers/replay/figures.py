@@ -66,6 +66,7 @@ class Asked:
     degraded: bool
     seconds: float
     service_s: float
+    error: str | None = None
 
 
 class Window(Struct):
@@ -92,6 +93,7 @@ class Figures(Struct):
     refused: int = 0
     first_refusal: str | None = None
     errors: int = 0
+    first_error: str | None = None
     retries: int = 0
     degraded: int = 0
     seconds: float = 0.0
@@ -115,6 +117,7 @@ class Figures(Struct):
         self.degraded += asked.degraded
         if asked.served_by is None:
             self.errors += 1
+            self.first_error = self.first_error or asked.error
         else:
             self.served_by[asked.served_by] = self.served_by.get(asked.served_by, 0) + 1
         for latencies in (self.latency, window.latencies):
@@ -146,6 +149,7 @@ class Figures(Struct):
             "freshness_ms": {**self.freshness.report_ms(), "not_in_time": self.not_fresh},
             "behind_s": round(self.behind_s, 3),
             "errors": self.errors,
+            "first_error": self.first_error,
             "retries": self.retries,
             "degraded_share": self.degraded / answered if answered else None,
             "served_by": {name: count / answered for name, count in sorted(self.served_by.items())},

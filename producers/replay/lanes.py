@@ -153,7 +153,7 @@ class Lane:
         since = sent if job.due is None else min(job.due, sent)
         return Asked(
             place, job.popular_place, job.scored, told.served_by, told.degraded,
-            now - since, now - sent,
+            now - since, now - sent, told.error,
         )  # fmt: skip
 
     def _with_others(self, job: Job) -> list[Job]:

@@ -31,6 +31,7 @@ class Recommended:
     degraded: bool = False
     position: str | None = None
     recommendation_id: str | None = None
+    error: str | None = None
 
 
 class Feedback(Protocol):
@@ -76,15 +77,15 @@ class Lists:
                 f"/v1/users/{quote(user_id, safe='')}/recommendations", params=params
             )
             if not response.is_success:
-                return Recommended([])
+                return Recommended([], error=f"status {response.status_code}")
             body = msgspec.json.decode(response.content)
             items = [item["item_id"] for item in body["items"]]
             return Recommended(
                 items, body["served_by"], bool(body["degraded"]), body.get("position"),
                 body.get("recommendation_id"),
             )  # fmt: skip
-        except (httpx.HTTPError, msgspec.DecodeError, KeyError, TypeError):
-            return Recommended([])
+        except (httpx.HTTPError, msgspec.DecodeError, KeyError, TypeError) as error:
+            return Recommended([], error=f"no list ({type(error).__name__})")
 
     def close(self) -> None:
         self._client.close()
