@@ -19,4 +19,6 @@ def test_propensities_come_within_a_fifth_of_the_truth() -> None:
     simulation = Simulation(Size(600, 300, 336.0), seed=7)
     system = simulation.in_process(LearningSettings(), Manifest())
     simulation.run(system)
-    np.testing.assert_allclose(system.propensities(simulation.k), examination(10), rtol=0.2)
+    learned = system.propensities(simulation.k)
+    assert learned is not None
+    np.testing.assert_allclose(np.array(learned), examination(10), rtol=0.2)
