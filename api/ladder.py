@@ -41,6 +41,7 @@ class Wanted:
     category: str | None = None
     exclude: Sequence[str] = ()
     draw: str | None = None
+    user_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Ladder:
             if acted:
                 return None
             # Of somebody who has not acted yet, attributes may be known.
-            return self._service.model.recommend(_asked(row, wanted), wanted.draw)
+            return self._recommended(row, wanted)
 
         def from_trend() -> Sequence[Listed]:
             return self._trending(wanted, row)
@@ -146,7 +147,11 @@ class Ladder:
     def _from_row(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed] | None:
         if row is None:
             return None
-        return self._service.model.recommend(_asked(row, wanted), wanted.draw)
+        return self._recommended(row, wanted)
+
+    def _recommended(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed]:
+        asked = _asked(row, wanted)
+        return self._service.model.recommend(asked, wanted.draw, wanted.user_id)
 
     def _knows(self, row: UserRow) -> bool:
         model = self._service.model

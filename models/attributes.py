@@ -39,8 +39,23 @@ def _of(name: str, value: Any) -> Iterator[str]:
         yield f"{name}~{bucket(value)}"
     elif isinstance(value, str) and (text := value.strip().casefold()):
         yield f"{name}={text}"
-        if text.isascii() and _NUMBER.fullmatch(text):
-            yield f"{name}~{bucket(float(text))}"
+        if (number := number_in(text)) is not None:
+            yield f"{name}~{bucket(number)}"
+
+
+def number_in(value: Any) -> float | None:
+    """Return the number a value is, or that its text is; None: it is none.
+
+    >>> number_in("1995"), number_in(2.5), number_in(True), number_in("two")
+    (1995.0, 2.5, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str) and value.isascii() and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return None
 
 
 def bucket(value: float) -> int:

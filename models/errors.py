@@ -11,3 +11,11 @@ class StateMismatch(ModelError):
 
 class GuestRefused(ModelError):
     """A stored guest model names a class that is not on the allow-list."""
+
+
+class GuestUnknown(ModelError):
+    """A configuration names a model or a parameter that River does not have."""
+
+    def __init__(self, key: str, cause: str) -> None:
+        super().__init__(f"{key}: {cause}")
+        self.key = key

@@ -47,6 +47,21 @@ def empty_past() -> Past:
     )  # fmt: skip
 
 
+def rows_of(
+    starts: NDArray[np.int64], keys: NDArray[np.uint64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return compressed rows of `rows` alone: their starts (int64[len(rows) + 1]) and keys.
+
+    >>> starts, keys = np.array([0, 2, 2, 5]), np.arange(5, dtype=np.uint64)
+    >>> [column.tolist() for column in rows_of(starts, keys, np.array([0, 2]))]
+    [[0, 2, 5], [0, 1, 2, 3, 4]]
+    """
+    lengths = np.diff(starts)[rows]
+    begins = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    within = np.arange(begins[-1]) - np.repeat(begins[:-1], lengths)
+    return begins, keys[np.repeat(starts[rows], lengths) + within]
+
+
 class Examples(NamedTuple):
     """A batch of n examples in log order; every column has n elements."""
 

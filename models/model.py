@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models import content, cooccurrence, impressions, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
 from models.drift import Drift
-from models.examples import CAPPED, Examples, part_of, types_of
+from models.examples import Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
 from models.features import SOURCES
 from models.impressions import Lists, Outcomes, no_lists
@@ -23,6 +23,8 @@ from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.live import Live
 from models.ratings import Ratings
+from models.river_party import Party, learn_rated
+from models.river_turns import blended, learn_with_guests
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 from models.vectors import place
@@ -74,6 +76,7 @@ class Model:
         self._ids = self.arena.add_blobs("items.id")
         self._documents = self.arena.add_blobs("items.document")
         self.ratings = Ratings(settings.ratings, self.seed)
+        self.guests = Party(settings.river, self.seed)
         self._categories: dict[str, set[int]] = {}
         # Items readers may list: the kernel counts a new one before it has its id here.
         self._named = 0
@@ -101,8 +104,12 @@ class Model:
         for start, stop in self.live.cuts(len(item_ids)):
             part = part_of(examples, start, stop)
             taken_from = lists._replace(start=lists.start[start : stop + 1])
-            scores = self._learn_part(part, item_ids[start:stop], types, taken_from)
-            ratings = self._learn_ratings(part, types)
+            ids = item_ids[start:stop]
+            if self.guests.lists.guests:
+                scores = learn_with_guests(self, self._learn_part, part, ids, types, taken_from)
+            else:
+                scores = self._learn_part(part, ids, types, taken_from)
+            ratings = learn_rated(self.ratings, self.guests, part, types)
             places = positions[start:stop] if positions is not None else None
             drifts = self.live.observe(self._state, part, types, scores, ratings, places, partition)
             if self.live.turn(self.settings):
@@ -152,20 +159,6 @@ class Model:
                 self._ids[before + row] = item_ids[at].encode()
         self._named = len(self._ids)
 
-    def _learn_ratings(
-        self, examples: Examples, types: list[str]
-    ) -> list[tuple[int, float, float]]:
-        if "rating" not in types:
-            return []
-        rated = (examples.type == types.index("rating")) & ((examples.flags & CAPPED) == 0)
-        told = []
-        for at in np.flatnonzero(rated).tolist():
-            user, item = int(examples.user_key[at]), int(examples.item_key[at])
-            given = float(examples.value[at])
-            told.append((at, given, self.ratings.predict_one(user, item)))
-            self.ratings.learn_one(user, item, given)
-        return told
-
     def put_item(self, item: Mapping[str, Any]) -> None:
         """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
         row = self._row_or_new(item["item_id"])
@@ -178,6 +171,7 @@ class Model:
         self._documents[row] = b"" if item.get("deleted") else msgspec.json.encode(item)
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
+            self.ratings.describe(self.key_of(item["item_id"]), item)
             place(self._state.content.tiles, row, self.arena["content.vectors"][row])
             self.live.quality.describe(row, item.get("categories") or ())
             self._list_categories(row, item)
@@ -189,6 +183,8 @@ class Model:
             self._start(settings)
             return
         self.settings = settings
+        self.ratings.apply(settings.ratings)
+        self.guests.apply(settings.river)
         self._refresh()
         self.version += 1
 
@@ -259,13 +255,18 @@ class Model:
         raw = self._documents[row]
         return msgspec.json.decode(raw) if raw else None
 
-    def recommend(self, asked: Asked, draw: str | None = None) -> list[Listed]:
+    def recommend(self, asked: Asked, draw: str | None = None, user_id: str = "") -> list[Listed]:
         """Rank for a past; the list is what `evaluate` ranks after the same log.
 
         With `draw`, the id of a list that will be shown, a new item may be drawn into it.
+        Guests are told who asks; without any, `user_id` does not matter.
         """
         s, blocked, settings = self._state, self._allowed(asked), self.effective
-        places = listed(s, self._scratch(), asked, blocked, settings)
+        if self.guests.lists.guests:
+            user = self.key_of(user_id)
+            places = blended(self, asked, user, blocked, learning=False)[0][: asked.k]
+        else:
+            places = self.ranked(asked, blocked)
         if draw is not None and settings.exploration.share > 0.0:
             number = draw_of(draw, self.seed)
             places = explored(s, asked, places, blocked, settings, self._budget, number)
@@ -273,6 +274,20 @@ class Model:
             for place in places:
                 self._served[place.source] += 1
         return places
+
+    @property
+    def view(self) -> state.State:
+        """The tables as readers may see them now."""
+        return self._state
+
+    def ranked(self, asked: Asked, blocked: NDArray[np.uint8]) -> list[Listed]:
+        """The kernel's own list."""
+        return listed(self._state, self._scratch(), asked, blocked, self.effective)
+
+    @property
+    def masked(self) -> NDArray[np.uint8]:
+        """uint8[items]: what this thread's newest list had to leave out."""
+        return self._scratch().masked
 
     def similar(self, item_id: str, k: int) -> list[Listed]:
         """Items like this one, by behaviour and content; for an unknown id an empty list."""
@@ -287,9 +302,11 @@ class Model:
         blocked = self._allowed(asked) if asked else self._state.blocked[: self._named]
         return trending_of(self._state, asked, blocked, k, self.effective)
 
-    def rating(self, user_id: str, item_id: str) -> float:
-        """The rating, 1 to 5, this user would give this item."""
-        return self.ratings.predict_one(self.key_of(user_id), self.key_of(item_id))
+    def rating(self, user_id: str, item_id: str, attributes: Sequence[int] = ()) -> float:
+        """The rating, 1 to 5, this user would give this item; `attributes` are keys of theirs."""
+        now = float(self._state.clock[0])
+        user, item = self.key_of(user_id), self.key_of(item_id)
+        return self.ratings.predict_one(user, item, now, attributes, self.guests.ask(user, item))
 
     def click_through(self) -> dict[str, Any]:
         """Shown and taken by place and by rung, and how much each place is looked at."""
@@ -324,18 +341,20 @@ class Model:
 
     def digest(self) -> bytes:
         """16 bytes over all that can change an answer."""
-        return self._digest(self.arena.digest(), self._guests(), self.settings)
+        ratings = self.ratings.digest() + self._others()
+        return self._digest(self.arena.digest(), ratings, self.settings)
 
     def frozen_digest(self) -> Callable[[], bytes]:
         """What `digest` would answer now, to be called later, on any thread.
 
         Only copying is done here: about a sixth of the time that hashing takes.
         """
-        tables, guests, settings = self.arena.dump(), self._guests(), self.settings
-        return lambda: self._digest(digest_of(tables.items()), guests, settings)
+        tables, settings = self.arena.dump(), self.settings
+        ratings, others = self.ratings.frozen_digest(), self._others()
+        return lambda: self._digest(digest_of(tables.items()), ratings() + others, settings)
 
-    def _guests(self) -> bytes:
-        return self.ratings.digest() + self.live.drifts.digest()
+    def _others(self) -> bytes:
+        return self.guests.digest() + self.live.drifts.digest()
 
     def _digest(self, arena: bytes, guests: bytes, settings: LearningSettings) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
@@ -349,11 +368,11 @@ class Model:
         """Tables and objects of a snapshot; copies, so that learning may go on."""
         objects = {
             "settings": msgspec.json.encode(self.settings),
-            "ratings": self.ratings.dump(),
             "drift": self.live.drifts.dump(),
             "sparse": b"" if self._dense else b"1",
+            **self.guests.dump(),
         }
-        return self.arena.dump(), objects
+        return {**self.arena.dump(), **self.ratings.dump()}, objects
 
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         """Become what was dumped. Raises StateMismatch when the tables do not fit."""
@@ -363,7 +382,8 @@ class Model:
                 cooccurrence.make_sparse(self.arena, name)
         self.arena.load(tables)
         self._named = self.items
-        self.ratings.load(objects["ratings"])
+        self.ratings.load(tables)
+        self.guests.load(objects)
         self.live.drifts.load(objects["drift"])
         for row in range(self.items):
             self._list_categories(row, self.document(row) or {})

@@ -12,7 +12,7 @@ from models.impressions import Outcomes
 from models.learning import LIST
 from models.quality_kernels import KEPT, MARKS, RUNGS, SLICES, Facts
 from models.quality_kernels import Quality as Tables
-from models.ratings import HIGHEST, LOWEST
+from models.rating_kernels import HIGHEST, LOWEST
 from models.tables import Arena
 
 # Kinds of events counted apart; the last is shared by all that come too late.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -135,9 +135,12 @@ class Ranker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """River's `BiasedMF`, by its own parameter names."""
+    """The rating model. A user costs about 4 KB, an item 300 bytes; the bounds keep the newest."""
 
-    n_factors: Annotated[int, Meta(ge=1, le=64)] = 10
+    n_factors: Annotated[int, Meta(ge=1, le=64)] = 16
+    max_users: Annotated[int, Meta(ge=2, le=100_000_000)] = 50_000
+    max_items: Annotated[int, Meta(ge=2, le=100_000_000)] = 200_000
+    # Of River's `BiasedMF`, which an earlier build learned with; read, and without effect.
     bias_learning_rate: Positive = 0.025
     latent_learning_rate: Positive = 0.05
     l2: Share = 0.0
@@ -175,6 +178,18 @@ class Drift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     strength: Annotated[float, Meta(ge=1, le=100)] = 3.0
 
 
+class River(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model of River's, by its path below `river`, and what it is for.
+
+    `rating` joins the stack of the rating model, `ranker` judges the candidates of every list,
+    `source` also brings the most popular items beside them. Each costs its own time.
+    """
+
+    path: str = field(name="class")
+    role: Literal["rating", "source", "ranker"]
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
 class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole learning configuration, as the log's `setting` records carry it.
 
@@ -199,3 +214,4 @@ class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     exploration: Exploration = field(default_factory=Exploration)
     ratings: Ratings = field(default_factory=Ratings)
     drift: Drift = field(default_factory=Drift)
+    river: dict[str, River] = field(default_factory=dict)

@@ -87,6 +87,15 @@ class Arena:
         self._resize(extent, rows if exact else _room_for(rows))
         return True
 
+    def keep(self, extent: str, rows: Array) -> None:
+        """Let only `rows` stay, in that order. Arrays are replaced: a reader's are not touched."""
+        for table in self._tables.values():
+            if extent in table.axes:
+                old, table.array = table.array, self._allocate(table)
+                table.array[: len(rows)] = old[rows]
+        self.set_count(extent, len(rows))
+        self.generation += 1
+
     def drop(self, name: str) -> None:
         """Give a table's memory back: it keeps its place with no rows."""
         table = self._tables[name]

@@ -79,4 +79,5 @@ def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
         settings,
         embeddings=replace(settings.embeddings, dims=now.embeddings.dims),
         content=replace(settings.content, dims=now.content.dims),
+        ratings=replace(settings.ratings, n_factors=now.ratings.n_factors),
     )

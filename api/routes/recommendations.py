@@ -67,7 +67,7 @@ class Recommendations:
         # The model's version is read before the list: what it tells of is in the list.
         head = self._head(known)
         list_id = secrets.token_hex(12)
-        wanted = Wanted(query["k"], query["category"], query["exclude"], list_id)
+        wanted = Wanted(query["k"], query["category"], query["exclude"], list_id, user_id)
         answer = self._ladder.personal(reading, wanted)
         return self._recommended(user_id, list_id, head, answer, in_time)
 

@@ -56,8 +56,7 @@ class Users:
 
     async def rating(self, incoming: Incoming) -> Response:
         user_id, item_id = incoming.ids["user_id"], incoming.ids["item_id"]
-        model = self._service.model
-        foretold = model.ratings.predict_one(model.key_of(user_id), model.key_of(item_id))
+        foretold = self._service.model.rating(user_id, item_id)
         return answered({"user_id": user_id, "item_id": item_id, "prediction": foretold})
 
     async def _read(self, user_id: str) -> tuple[UserRow, str]:
