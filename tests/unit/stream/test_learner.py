@@ -330,7 +330,7 @@ def test_a_setting_that_does_not_fit_the_tables_takes_effect_as_far_as_it_can(
     settings = learner.stage.model.settings
     assert settings.repeats is True
     assert (settings.embeddings.dims, settings.content.dims) == (64, 64)
-    assert set(settings.cooccurrence) == {"fast", "slow", "forward"}
+    assert set(settings.cooccurrence) == {"fast", "slow", "forward", "recent"}
 
 
 def pieces(rig: Rig) -> list[ExampleBatch | Control]:
