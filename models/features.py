@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 SOURCES: Final = (
     "popular_fast", "popular_slow", "fast", "slow", "forward", "recent", "embeddings", "content",
-    "own", "guest",
+    "stage", "demographics", "factors", "own", "guest",
 )  # fmt: skip
 (
-    POPULAR_FAST, POPULAR_SLOW, FAST, SLOW, FORWARD, RECENT, EMBEDDINGS, CONTENT, OWN, GUEST,
-) = range(10)  # fmt: skip
+    POPULAR_FAST, POPULAR_SLOW, FAST, SLOW, FORWARD, RECENT, EMBEDDINGS, CONTENT,
+    STAGE, DEMOGRAPHICS, FACTORS, OWN, GUEST,
+) = range(13)  # fmt: skip
 PER_SOURCE: Final = ("score", "log", "rank")
 ITEM: Final = ("popularity", "age", "rest")
 #: What is the same for all candidates of a list: it bends the blend, by the hidden layer.

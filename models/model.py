@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, impressions, presets, state
+from models import content, cooccurrence, factors, impressions, presets, state
 from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
 from models.drift import Drift
 from models.examples import Examples, part_of, types_of
@@ -185,6 +185,7 @@ class Model:
         self.settings = settings
         self.ratings.apply(settings.ratings)
         self.guests.apply(settings.river)
+        factors.turn(self.arena, settings.factors, settings.sources.factors)
         self._refresh()
         self.version += 1
 

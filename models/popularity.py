@@ -18,6 +18,8 @@ from models.tables import Arena
 
 # Weights are scaled back when they have grown by 2^20: far from overflow, and rare.
 _GROWN: Final = 2.0**20
+# Lengths of history that are counted apart: 0, 1, 2–3, 4–7 and so on, 64 the last.
+_STAGES: Final = 8
 _COUNTS: Final = ("fast", "slow", "trending", "total", "last")
 
 
@@ -29,6 +31,7 @@ class Popularity(NamedTuple):
     trending: NDArray[np.float64]
     total: NDArray[np.float64]
     last: NDArray[np.float64]  # model clock of the item's newest event, seconds
+    stage: NDArray[np.float64]  # [stages, items], fading as `slow` does
     scale: NDArray[np.float64]  # [fast weight, slow weight, trending landmark in seconds]
     rates: NDArray[np.float64]  # [fast growth, slow growth, trending half-life in seconds]
 
@@ -36,6 +39,7 @@ class Popularity(NamedTuple):
 def declare(arena: Arena) -> None:
     for name in _COUNTS:
         arena.add(f"popularity.{name}", np.float64, "items")
+    arena.add("popularity.stage", np.float64, _STAGES, "items")
     arena.add("popularity.scale", np.float64, 3)
     arena["popularity.scale"][:2] = 1.0
 
@@ -49,7 +53,7 @@ def view(arena: Arena, settings: Settings) -> Popularity:
         ]
     )
     columns = [arena[f"popularity.{name}"] for name in _COUNTS]
-    return Popularity._make([*columns, arena["popularity.scale"], rates])
+    return Popularity._make([*columns, arena["popularity.stage"], arena["popularity.scale"], rates])
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +82,25 @@ def learn(p: Popularity, item: int, weight: float, time: float, items: int) -> N
     if p.scale[1] > _GROWN:
         for row in range(items):
             p.slow[row] /= p.scale[1]
+            for stage in range(_STAGES):
+                p.stage[stage, row] /= p.scale[1]
         p.scale[1] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def stage_of(length: int) -> int:
+    """The stage of a user with a history of `length`."""
+    stage = 0
+    while length > 0 and stage < _STAGES - 1:
+        stage += 1
+        length //= 2
+    return stage
+
+
+@njit(cache=True, nogil=True)
+def learn_stage(p: Popularity, item: int, weight: float, length: int) -> None:
+    """Count an event of a user with a history of `length`."""
+    p.stage[stage_of(length), item] += weight * p.scale[1]
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import features, impressions, ranker
+from models import demographics, features, impressions, ranker
 from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
@@ -27,6 +27,9 @@ _UNTOUCHED: Final = 10
 _LOOK_BACK: Final = 100
 # Below this many candidates, whatever else is in the catalogue fills up: k may be 100.
 _ENOUGH: Final = 120
+# A low rating pushes this share as hard as an outright dislike: it is also attention, and
+# at 1 it would cost ML-100K 0.9 % of its hits.
+_LOW: Final = np.float32(0.4)
 # A dislike keeps this share of its weight with every event that follows,
 _FORGIVEN: Final = 0.9
 # and with less than this it is forgotten: it could move nothing.
@@ -48,8 +51,10 @@ def read_past(s: State, w: Scratch, past: Past, row: int, types: Types, items: i
         w.history[lag] = found if found < items else -1
         kind = past.history_type[at]
         low = past.history_value[at] <= types.negative_up_to[kind]  # never so for NaN
-        w.disliked[lag] = 1 if low or types.negative[kind] else 0
+        outright = bool(types.negative[kind])
+        w.disliked[lag] = np.float32(1.0) if outright else _LOW if low else np.float32(0.0)
         w.taste[lag] = -1 if types.negative[kind] else w.history[lag]
+    demographics.find_groups(s.demographics, past, row, w.groups)
     return length
 
 
@@ -200,7 +205,7 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
     least = _FORGOTTEN * strength
     for lag in range(length):
         disliked = w.history[lag]
-        if disliked >= 0 and w.disliked[lag] and strength > least:
+        if disliked >= 0 and w.disliked[lag] > 0.0 and strength > least:
             if not known:
                 for at in range(count):
                     row = w.candidates[at]
@@ -214,7 +219,7 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
                 near = max(float(dot(e[disliked], e[row], e.shape[1])), 0.0)
                 if norm * w.norms[at] > 0.0:
                     like += near * near / (norm * w.norms[at])
-                w.final[at] = min(w.final[at], w.plain[at] - strength * like)
+                w.final[at] = min(w.final[at], w.plain[at] - strength * w.disliked[lag] * like)
         strength *= _FORGIVEN
 
 

@@ -104,6 +104,24 @@ class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     decay: Share = 0.9
 
 
+class Factors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Matrix factorisation in closed form; the letters of its formula are in `factors`.
+
+    `unseen` and `unseen_users` weigh what was not taken, `memory` is what an item's sums keep
+    of themselves at every event on it.
+    """
+
+    dims: Literal[16, 32] = 32
+    length: Length = 40
+    decay: Share = 0.95
+    tau: Positive = 300.0
+    floor: Share = 0.05
+    unseen: Positive = 0.2
+    unseen_users: Positive = 50.0
+    regularisation: Positive = 0.1
+    memory: Share = 0.99
+
+
 class Sources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which sources there are. One that is off neither scores nor learns, and lists nothing.
 
@@ -119,6 +137,9 @@ class Sources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     recent: bool = True
     embeddings: bool = True
     content: bool = True
+    stage: bool = True  # what others take at the same length of their history
+    demographics: bool = True  # what others with the same attributes take
+    factors: bool = False  # matrix factorisation; 4 KB an item, and a third of the speed
     own: bool = True  # what the user has had before; it lists only where `repeats` is on
 
 
@@ -209,6 +230,7 @@ class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cooccurrence: dict[str, Cooccurrence] = field(default_factory=default_cooccurrence)
     embeddings: Embeddings = field(default_factory=Embeddings)
     content: Content = field(default_factory=Content)
+    factors: Factors = field(default_factory=Factors)
     ranker: Ranker = field(default_factory=Ranker)
     impressions: Impressions = field(default_factory=Impressions)
     exploration: Exploration = field(default_factory=Exploration)

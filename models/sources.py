@@ -12,12 +12,14 @@ from typing import Final
 
 import numpy as np
 
-from models import content, cooccurrence, embeddings, popularity
+from models import content, cooccurrence, demographics, embeddings, factors, popularity
 from models.compiled import inner
 from models.examples import Examples
 from models.features import (
     CONTENT,
+    DEMOGRAPHICS,
     EMBEDDINGS,
+    FACTORS,
     FAST,
     FORWARD,
     OWN,
@@ -26,6 +28,7 @@ from models.features import (
     RECENT,
     SLOW,
     SOURCES,
+    STAGE,
 )
 from models.state import Scratch, State
 
@@ -45,6 +48,14 @@ def score_sources(s: State, w: Scratch, length: int, items: int) -> None:
         popularity.score(s.popularity.fast, w.scores[POPULAR_FAST], items)
     if s.on[POPULAR_SLOW]:
         popularity.score(s.popularity.slow, w.scores[POPULAR_SLOW], items)
+    if s.on[STAGE]:
+        stage = popularity.stage_of(length)
+        popularity.score(s.popularity.stage[stage], w.scores[STAGE], items)
+    if not (
+        s.on[DEMOGRAPHICS]
+        and demographics.score(s.demographics, w.groups, w.scores[DEMOGRAPHICS], items)
+    ):
+        w.listed_count[DEMOGRAPHICS] = -1
     _score_horizons(s, w, length, items)
     _score_vectors(s, w, length, items)
     if s.on[OWN] and s.options[0]:
@@ -75,6 +86,10 @@ def _score_vectors(s: State, w: Scratch, length: int, items: int) -> None:
         content.score(s.content, w.x, w.scores[CONTENT], items)
     else:
         w.listed_count[CONTENT] = -1
+    if s.on[FACTORS] and factors.user(s.factors, w.taste, w.ages, length, w.work, w.x):
+        factors.score(s.factors, w.x, w.scores[FACTORS], items)
+    else:
+        w.listed_count[FACTORS] = -1
 
 
 @inner
@@ -107,4 +122,15 @@ def learn_sources(
         embeddings.learn(
             s.embeddings, item, w.history, length, min(weight, 1.0),
             examples.event_key[at], items, w.x, w.gradient,
+        )  # fmt: skip
+    if s.on[STAGE]:
+        popularity.learn_stage(s.popularity, item, weight, length)
+    if s.on[DEMOGRAPHICS]:
+        if length == 0:
+            demographics.admit(s.demographics, examples.past, at, w.groups, items)
+        demographics.learn(s.demographics, w.groups, item, weight)
+    if s.on[FACTORS]:
+        key = examples.item_key[at]
+        factors.learn(
+            s.factors, item, key, w.history, w.ages, length, min(weight, 1.0), w.x
         )  # fmt: skip

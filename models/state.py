@@ -7,7 +7,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings, impressions, popularity, presets, ranker
+from models import (
+    content,
+    cooccurrence,
+    demographics,
+    embeddings,
+    factors,
+    impressions,
+    popularity,
+    presets,
+    ranker,
+)
+from models.attributes import ATTRIBUTES
 from models.examples import HISTORY
 from models.features import CONTEXT, NAMES, SOURCES
 from models.index import Slots, build
@@ -38,6 +49,8 @@ class State(NamedTuple):
     recent: cooccurrence.Cooccurrence
     embeddings: embeddings.Embeddings
     content: content.Content
+    demographics: demographics.Demographics
+    factors: factors.Factors
     ranker: ranker.Ranker
     impressions: impressions.Impressions
     census: NDArray[np.int64]  # what `presets` counts
@@ -54,7 +67,9 @@ class Scratch(NamedTuple):
     history: NDArray[np.int32]  # [HISTORY] rows, newest first, -1 = unknown
     taste: NDArray[np.int32]  # [HISTORY] the same less what was disliked outright
     ages: NDArray[np.float64]  # [HISTORY] seconds
-    disliked: NDArray[np.uint8]  # [HISTORY]
+    disliked: NDArray[np.float32]  # [HISTORY] how much, 0 = not
+    groups: NDArray[np.int32]  # [ATTRIBUTES] of the user, -1 = none
+    work: NDArray[np.float32]  # what `factors` solves
     x: NDArray[np.float32]
     gradient: NDArray[np.float32]
     listed: NDArray[np.int32]  # [sources, LISTED]
@@ -83,6 +98,8 @@ def declare(arena: Arena, settings: LearningSettings) -> None:
         cooccurrence.declare(arena, name)
     embeddings.declare(arena, settings.embeddings)
     content.declare(arena, settings.content)
+    demographics.declare(arena)
+    factors.declare(arena, settings.factors, settings.sources.factors)
     ranker.declare(arena, settings.preset)
     presets.declare(arena)
     impressions.declare(arena)
@@ -104,6 +121,8 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         cooccurrence.view(arena, "recent", settings.cooccurrence["recent"]),
         embeddings.view(arena, settings.embeddings),
         content.view(arena, settings.content),
+        demographics.view(arena),
+        factors.view(arena, settings.factors),
         ranker.view(arena, settings.ranker),
         impressions.view(arena, settings.impressions),
         arena["census"],
@@ -127,7 +146,9 @@ def scratch(items: int, dims: int) -> Scratch:
         history=np.full(HISTORY, -1, np.int32),
         taste=np.full(HISTORY, -1, np.int32),
         ages=np.zeros(HISTORY),
-        disliked=np.zeros(HISTORY, np.uint8),
+        disliked=np.zeros(HISTORY, np.float32),
+        groups=np.full(ATTRIBUTES, -1, np.int32),
+        work=np.zeros((factors.MOST_DIMS + 1, factors.MOST_DIMS), np.float32),
         x=np.zeros(dims, np.float32),
         gradient=np.zeros(dims, np.float32),
         listed=np.zeros((len(SOURCES), LISTED), np.int32),

@@ -80,4 +80,5 @@ def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
         embeddings=replace(settings.embeddings, dims=now.embeddings.dims),
         content=replace(settings.content, dims=now.content.dims),
         ratings=replace(settings.ratings, n_factors=now.ratings.n_factors),
+        factors=replace(settings.factors, dims=now.factors.dims),
     )

@@ -45,7 +45,7 @@ def changes(current: LearningSettings, wanted: LearningSettings) -> list[str]:
     """
     fixed = [
         f"learning.{part}.dims"
-        for part in ("embeddings", "content")
+        for part in ("embeddings", "content", "factors")
         if getattr(current, part).dims != getattr(wanted, part).dims
     ]
     if fixed:
