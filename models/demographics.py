@@ -66,7 +66,7 @@ def admit(d: Demographics, past: Past, row: int, out: NDArray[np.int32], items: 
                     fewest = group
             if d.total[fewest] <= _ESTABLISHED:
                 d.key[fewest] = past.attribute_key[start + at]
-                d.total[fewest] = 0.0
+                d.total[fewest] = 1.0  # or the user's next attribute would take the same place
                 d.taken[fewest, :items] = 0.0
                 out[at] = fewest
 

@@ -148,6 +148,7 @@ def start(f: Factors, item: int, key: np.uint64) -> None:
         bits = mix(key + np.uint64(d) * np.uint64(0xD1B54A32D192ED03))
         f.vectors[item, d] = np.float32(((bits >> np.uint64(11)) * 2.0**-53 - 0.5) * 0.2)
     _replace(f, f.vectors[item], np.float32(1.0))
+    place(f.tiles, item, f.vectors[item])
 
 
 @njit(cache=True, nogil=True)

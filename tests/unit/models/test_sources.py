@@ -161,7 +161,10 @@ class Lesson:
     def learn(self, target: int = 1) -> None:
         self.score()
         features = self.features.copy()  # a lesson spends them
-        ranker.learn(self.ranker, features, self.context, self.units, self.scores, 5, target)
+        beside = np.zeros(5)
+        ranker.learn(
+            self.ranker, features, self.context, self.units, self.scores, 5, target, beside
+        )
 
 
 @pytest.mark.parametrize("preset", presets.NAMES)
