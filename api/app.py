@@ -17,10 +17,12 @@ from api import openapi
 from api.alerts.watcher import Watch, Watcher
 from api.assets import Assets
 from api.call import Call, routes_of
+from api.dependencies import behind_breakers
 from api.errors import Refused, envelope
 from api.guard import Front
 from api.hosts import TrustedHosts
 from api.ladder import Ladder
+from api.load import Load, Shed
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
 from api.quality_metrics import QualityCollector
@@ -67,9 +69,11 @@ def create_app(
     metrics = Metrics(service.status, service.freshness)
     metrics.registry.register(QualityCollector(lambda: service.model))
     watcher = Watcher(watch, metrics.registry.collect)
+    load = Load(front.bounds, metrics.registry)
+    service = behind_breakers(service, metrics.registry)
     calls = [
         *events.calls(service, metrics),
-        *recommendations.calls(service, metrics, Ladder(service)),
+        *recommendations.calls(service, metrics, Ladder(service, load)),
         *items.calls(service),
         *users.calls(service),
         *settings.calls(service),
@@ -81,7 +85,7 @@ def create_app(
     document = openapi.document(calls, version)
     if with_docs:
         calls += docs.calls(lambda: document, _reader())
-    app = _compose(calls, metrics, document, front, lifespan)
+    app = _compose(calls, metrics, load, document, front, lifespan)
     app.state.watcher = watcher
     return app
 
@@ -89,6 +93,7 @@ def create_app(
 def _compose(
     calls: list[Call],
     metrics: Metrics,
+    load: Load,
     document: dict[str, Any],
     front: Front,
     lifespan: Lifespan[FastAPI] | None,
@@ -110,6 +115,7 @@ def _compose(
     app.add_middleware(TrustedHosts, hosts=front.hosts)
     if front.origins:
         app.add_middleware(CORSMiddleware, allow_origins=front.origins, **_CORS)
+    app.add_middleware(Shed, load=load)
     app.add_middleware(Observe, metrics=metrics)  # added last, so it is around all others
     return app
 

@@ -15,6 +15,7 @@ from starlette.types import Scope as Request
 
 from api.errors import Refused
 from api.keys import Key, KeyRing, Scope
+from api.load import Bounds
 
 #: What a call asks of its caller; `open` asks nothing.
 Access = Literal["open", "read", "write", "admin"]
@@ -79,11 +80,12 @@ class Guard:
 
 @dataclass(frozen=True)
 class Front:
-    """Who is let in: by key and rate, by the name they call, from which pages."""
+    """Who is let in: by key and rate, by the name they call, from which pages, and how many."""
 
     guard: Guard = field(default_factory=Guard)
     hosts: Sequence[str] = ("*",)
     origins: Sequence[str] = ()
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 def _parsed(rate: str) -> RateLimitItem | None:

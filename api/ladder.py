@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 
+from api.load import Load
 from models.answers import Asked, Listed, nobody
 from stream.profiles import UserRow
 from stream.service import Reading, Service
@@ -66,8 +67,9 @@ def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
 class Ladder:
     """Answers from the highest rung that holds."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, load: Load | None = None) -> None:
         self._service = service
+        self._load = load
         self._kept: Items = []
         self._kept_at = float("-inf")
         self._warned: dict[str, float] = {}
@@ -124,8 +126,24 @@ class Ladder:
         wanted = Wanted(k)
         return self._first([("trending", lambda: self._trending(wanted))], wanted)
 
+    def hurried(self) -> bool:
+        """Whether lists come from what is kept, because requests pile up."""
+        return self._load is not None and bool(self._kept) and self._load.heavy()
+
+    def _in_a_hurry(self, wanted: Wanted) -> Answer | None:
+        """A list that costs next to nothing; None where what is kept has nothing for it."""
+        assert self._load is not None
+        self._keep()
+        items = self._static(wanted)
+        if not items:
+            return None
+        self._load.shed("rung")
+        return Answer(items, "trending", True)
+
     def _first(self, rungs: list[Rung], wanted: Wanted) -> Answer:
         """The first rung that answers; None means that it does not apply, which is no fault."""
+        if self.hurried() and (hurried := self._in_a_hurry(wanted)):
+            return hurried
         degraded = False
         for name, rung in rungs:
             try:
@@ -200,9 +218,17 @@ class Ladder:
             item
             for item in self._kept
             if item["item_id"] not in wanted.exclude
+            and self._still_listed(item["item_id"])
             and (wanted.category is None or wanted.category in item.get("categories", ()))
         ]
         return left[: wanted.k]
+
+    def _still_listed(self, item_id: str) -> bool:
+        """What was taken out of the catalogue leaves this list at once, as any other."""
+        try:
+            return self._service.model.is_listed(item_id)
+        except Exception:  # noqa: BLE001 - this rung holds when nothing else does
+            return True
 
     def _warn(self, rung: str) -> None:
         now = time.monotonic()

@@ -83,7 +83,7 @@ def _words(path: str) -> list[str]:
 
 def _refusals(call: Call) -> list[int]:
     may_be_wrong = {422}  # an unknown parameter of the query, at least
-    guarded = {401, 403, 429} if call.access != "open" else set()
+    guarded = {401, 403, 429, 503} if call.access != "open" else set()
     return sorted({*call.refuses, *may_be_wrong, *guarded, 421})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from api.guard import Front, Guard, Rates
 from api.hosts import LOOPBACK
 from api.keys import KeyFile, KeyRing, KeysUnreadable
+from api.load import Bounds
 from config.bootstrap import folder_of
 from config.errors import ConfigError
 from config.settings import Settings
@@ -45,7 +46,8 @@ def front(settings: Settings) -> Front:
         _require_door(ring, settings)
     rates = Rates() if local else Rates(api.rate_per_key, api.rate_per_address)
     hosts = api.trusted_hosts or (LOOPBACK if local else ("*",))
-    return Front(Guard(ring, rates), tuple(hosts), tuple(api.cors_origins))
+    bounds = Bounds(api.queue, api.heavy_s)
+    return Front(Guard(ring, rates), tuple(hosts), tuple(api.cors_origins), bounds)
 
 
 def _require_door(ring: KeyRing, settings: Settings) -> None:

@@ -30,7 +30,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     each process, and not at all on loopback; empty: no limit. `trusted_hosts` are the names it
     answers to; when empty, those of this machine on loopback and any elsewhere. `proxies` are the
     addresses whose `X-Forwarded-For` is believed, `*` any. `keys_file`, when empty, is
-    `keys.json` in the data folder.
+    `keys.json` in the data folder. Beyond `queue` requests in hand further ones get 503; while a
+    turn of the event loop takes longer than `heavy_s`, lists come from a cheaper rung.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +44,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     trusted_hosts: list[str] = []
     cors_origins: list[str] = []
     proxies: list[str] = []
+    queue: Count = 512
+    heavy_s: Seconds = 0.1
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

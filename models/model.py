@@ -256,6 +256,11 @@ class Model:
         raw = self._documents[row]
         return msgspec.json.decode(raw) if raw else None
 
+    def is_listed(self, item_id: str) -> bool:
+        """Whether an item may be in lists: it was met, and was not taken out of the catalogue."""
+        row = self.row_of(self.key_of(item_id))
+        return row >= 0 and not self._state.blocked[row]
+
     def recommend(self, asked: Asked, draw: str | None = None, user_id: str = "") -> list[Listed]:
         """Rank for a past; the list is what `evaluate` ranks after the same log.
 

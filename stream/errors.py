@@ -75,6 +75,14 @@ class StoreUnavailable(StreamError):
         self.kind = kind
 
 
+class DependencyLeftAlone(StreamError):
+    """What a request needs has failed again and again, and is not asked before `retry_after_s`."""
+
+    def __init__(self, name: str, retry_after_s: float) -> None:
+        super().__init__(f"{name} failed again and again, and rest for a moment")
+        self.retry_after_s = retry_after_s
+
+
 class PositionLost(StreamError):
     """A partition does not hold the next offset any more: records are gone that were not read.
 

@@ -17,7 +17,7 @@ from api.ladder import Answer, Ladder, Wanted
 from api.metrics import Metrics
 from api.query import Name, Number, Param, Position
 from api.responses import answered
-from stream.errors import StreamError
+from stream.errors import DependencyLeftAlone, StreamError
 from stream.positions import to_token
 from stream.service import Reading, Service
 
@@ -44,6 +44,8 @@ async def reached(service: Service, user_id: str, query: dict[str, Any]) -> bool
         return True
     try:
         return await service.wait(user_id, query["after"], query["wait_ms"] / 1000)
+    except DependencyLeftAlone:
+        pass  # the breaker has told
     except StreamError as error:
         logger.warning("cannot wait for a position", reason=str(error))
     except Exception:
@@ -73,8 +75,12 @@ class Recommendations:
 
     async def _read(self, user_id: str) -> Reading | None:
         """The user's row, None where it cannot be had in time: a lower rung then answers."""
+        if self._ladder.hurried():
+            return None
         try:
             return await asyncio.wait_for(self._service.read(user_id), _DEADLINE_S)
+        except DependencyLeftAlone:
+            pass  # the breaker has told
         except (StreamError, TimeoutError) as error:
             logger.warning("cannot read a user's row", reason=str(error) or "too late")
         except Exception:

@@ -51,6 +51,7 @@ def listen(
     import uvicorn
 
     from api.app import create_app
+    from api.connections import IDLE_S, Connection
     from config.alerts import watch_of
 
     application = create_app(
@@ -61,7 +62,9 @@ def listen(
         uvicorn.Config(
             application,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
+            ws="none",
+            timeout_keep_alive=IDLE_S,
             lifespan="on" if lifespan else "off",
             log_config=None,
             access_log=False,
@@ -74,7 +77,7 @@ def listen(
     # uvicorn raises the signal again once it has stopped; what comes after is ours to finish.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     application.state.watcher.start()
     try:
         server.run(sockets=[listening])

@@ -1,0 +1,123 @@
+"""Connections that keep nobody waiting: what uvicorn's protocol leaves open-ended has an end here.
+
+A client may be slow; it may not hold a connection, memory or a place in the queue for nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from asyncio import BaseTransport, TimerHandle
+from typing import Any, Final
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.load import PLACE
+
+#: From the first byte of a head (of a connection, for its first) to its end.
+HEAD_S: Final = 10.0
+#: A kept connection without a request is closed after this.
+IDLE_S: Final = 5
+#: A client that reads nothing of its answer for this long is given up.
+READ_S: Final = 30.0
+#: Twice the longest query; headers are small beside it.
+HEAD_BYTES: Final = 1 << 17
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection, for uvicorn's `http=`."""
+
+    _head_due: TimerHandle | None = None
+    _read_due: TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        self.resume_writing()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._between_requests():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(431, "too_large", f"the head must be at most {HEAD_BYTES} bytes")
+                return
+        super().data_received(data)
+        if self._head_due is None and self._between_requests():
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        # A request keeps its place of the moment it came, whenever its turn is.
+        self.scope[PLACE] = len(self.tasks)  # type: ignore[typeddict-unknown-key]
+        super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._read_due is None:
+            self._read_due = self.loop.call_later(READ_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._read_due is not None:
+            self._read_due.cancel()
+            self._read_due = None
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._abort_if_unread()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered like everything else."""
+        self._refuse(400, "not_http", "this is not a valid HTTP request")
+
+    def _between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        if not self.transport.is_closing():
+            self._head_due = self.loop.call_later(HEAD_S, self._too_slow)
+
+    def _head_came(self) -> None:
+        self._head_bytes = 0
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _too_slow(self) -> None:
+        self._head_due = None
+        if not self._head_bytes:  # nothing was asked: an answer would be taken for another's
+            self.transport.close()
+            return
+        self._refuse(408, "timeout", f"the request did not arrive within {HEAD_S:g} s")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Say why in the envelope, and close."""
+        if self.transport.is_closing():
+            return
+        body = msgspec.json.encode({"error": {
+            "code": code, "message": message, "field": None, "request_id": secrets.token_hex(8),
+        }})  # fmt: skip
+        head = (
+            f"HTTP/1.1 {status} {_PHRASES[status]}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+        self._abort_if_unread()
+
+    def _abort_if_unread(self) -> None:
+        """A closed connection with unread bytes would stay until they are read."""
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(READ_S, self.transport.abort)
+
+
+_PHRASES: Final[dict[int, Any]] = {
+    400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large",
+}  # fmt: skip

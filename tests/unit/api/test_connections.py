@@ -1,0 +1,173 @@
+"""Slow, silent and greedy clients on real sockets: each is given up, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from api import connections, limits
+from api.app import create_app
+from api.connections import Connection
+from tests.unit.api.conftest import FakeService
+
+#: Time-outs are cut to this, so that the tests wait for them.
+SHORT_S = 0.3
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[int]:
+    monkeypatch.setattr(connections, "HEAD_S", SHORT_S)
+    monkeypatch.setattr(connections, "READ_S", SHORT_S)
+    monkeypatch.setattr(limits.read_body, "__defaults__", (SHORT_S,))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(
+        create_app(shop), http=Connection, ws="none", loop="uvloop", log_config=None,
+        lifespan="off", timeout_keep_alive=1,
+    ))  # fmt: skip
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+@pytest.fixture
+def connect(port: int) -> Iterator[Callable[[], socket.socket]]:
+    opened: list[socket.socket] = []
+
+    def connected() -> socket.socket:
+        opened.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+        return opened[-1]
+
+    yield connected
+    for one in opened:
+        one.close()
+
+
+def told(client: socket.socket) -> bytes:
+    """All the server says until it closes; a reset is an end too."""
+    said = b""
+    while True:
+        try:
+            piece = client.recv(65_536)
+        except ConnectionError:
+            return said
+        if not piece:
+            return said
+        said += piece
+
+
+def refusal(said: bytes) -> tuple[int, dict[str, Any]]:
+    head, _, body = said.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["error"]
+
+
+def dribble(client: socket.socket, piece: bytes = b"x", every_s: float = SHORT_S / 10) -> None:
+    """Send a byte at a time until the server has enough of it."""
+    try:
+        for _ in range(10_000):
+            client.sendall(piece)
+            time.sleep(every_s)
+    except OSError:
+        return
+
+
+def test_half_a_head_is_given_up(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"GET /v1/trending HTTP/1.1\r\nhost: x\r\nx-a: ")
+    status, error = refusal(told(client))
+    assert (status, error["code"]) == (408, "timeout")
+    assert set(error) == {"code", "message", "field", "request_id"}
+
+
+def test_a_head_that_comes_byte_by_byte_is_given_up(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"GET / HTTP/1.1\r\nx-a: ")
+    sending = threading.Thread(target=dribble, args=(client,))
+    sending.start()
+    assert b" 408 " in told(client)
+    client.close()
+    sending.join()
+
+
+def test_who_says_nothing_is_let_go_without_a_word(connect: Any) -> None:
+    assert told(connect()) == b""
+
+
+def test_a_kept_connection_that_sends_empty_lines_is_given_up(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+    sending = threading.Thread(target=dribble, args=(client, b"\r\n"))
+    sending.start()
+    said = told(client)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    client.close()
+    sending.join()
+
+
+def test_an_idle_kept_connection_is_closed(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert told(client).count(b"HTTP/1.1 ") == 1
+
+
+def test_a_body_that_comes_byte_by_byte_is_answered_and_given_up(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n\r\n")
+    sending = threading.Thread(target=dribble, args=(client, b" "))
+    sending.start()
+    said = told(client)
+    assert said.startswith(b"HTTP/1.1 408 ")
+    client.close()
+    sending.join()
+
+
+def test_a_head_without_end_is_refused_before_it_fills_memory(connect: Any) -> None:
+    client = connect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "HEAD_S", 30.0)
+        try:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            for _ in range(100_000):
+                client.sendall(b"x-a: " + b"y" * 1000 + b"\r\n")
+        except ConnectionError:
+            pass
+        else:
+            pytest.fail("100 MB of a head were taken")
+
+
+def test_what_is_no_http_gets_the_envelope(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"\x16\x03\x01 secret \r\n\r\n")
+    said = told(client)
+    status, error = refusal(said)
+    assert (status, error["code"]) == (400, "not_http")
+    assert b"secret" not in said
+
+
+def test_who_reads_nothing_is_given_up(connect: Any) -> None:
+    client = connect()
+    name = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n"
+    client.sendall(name * 40)  # far more than the sockets between us hold
+    time.sleep(SHORT_S * 3)
+    whole = 40 * 1_000_000
+    assert len(told(client)) < whole
+
+
+def test_others_are_answered_meanwhile(connect: Any) -> None:
+    for _ in range(50):
+        connect().sendall(b"GET /v1/trending HT")
+    for _ in range(20):
+        client = connect()
+        client.sendall(b"GET /v1/trending HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert told(client).startswith(b"HTTP/1.1 200 ")
