@@ -72,7 +72,8 @@ class Part:
         told: Figures = {"scored": n}
         for k in CUTS:
             shares = [int(count) / n for count in self.places[:k]] if n else None
-            hits = sum(shares) if shares is not None else None
+            # Divided once: a sum of shares may come out above 1.
+            hits = int(self.places[:k].sum()) / n if n else None
             told[f"hr@{k}"] = hits
             told[f"ndcg@{k}"] = _weighted(shares, lambda place: 1.0 / math.log2(place + 2))
             told[f"mrr@{k}"] = _weighted(shares, lambda place: 1.0 / (place + 1))
