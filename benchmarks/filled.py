@@ -26,7 +26,7 @@ _GROUPS = 50
 
 def folder(items: int, users: int, each: int) -> Path:
     """A data folder with `users` who have `each` events over a catalogue of `items`."""
-    made_by = hashlib.blake2b(str(numba.config.CACHE_DIR).encode(), digest_size=4)
+    made_by = hashlib.blake2b(str(getattr(numba.config, "CACHE_DIR", "")).encode(), digest_size=4)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "freshet/benchmarks"
     found = cache / f"{items}-{users}-{each}-{made_by.hexdigest()}"
     if not (found / "done").exists():

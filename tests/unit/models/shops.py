@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +44,7 @@ class Shop:
             places.extend(learned.scores.place.tolist())
         return places
 
-    def put(self, *items: dict[str, object]) -> None:
+    def put(self, *items: Mapping[str, object]) -> None:
         for item in items:
             self.model.put_item(item)
 

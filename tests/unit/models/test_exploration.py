@@ -20,9 +20,11 @@ def market() -> Shop:
     return shop
 
 
-def drawn(shop: Shop, requests: int, k: int = 5, user: str = "u1", **more: object) -> list[object]:
+def drawn(
+    shop: Shop, requests: int, k: int = 5, user: str = "u1", **more: object
+) -> list[str | None]:
     """What was explored in each list, None where nothing."""
-    found = []
+    found: list[str | None] = []
     for n in range(requests):
         listed = shop.model.recommend(shop.asked(user, k, **more), f"list {n}")
         names = [shop.model.id_of(p.row) for p in listed if p.reason == EXPLORED]

@@ -65,7 +65,7 @@ def test_what_comes_back_is_what_went_in() -> None:
         if isinstance(before, Control):
             assert before == after
             continue
-        assert isinstance(after, ExampleBatch)
+        assert isinstance(before, ExampleBatch) and isinstance(after, ExampleBatch)
         assert (before.item_ids, before.user_ids, before.types) == (
             after.item_ids, after.user_ids, after.types,
         )  # fmt: skip

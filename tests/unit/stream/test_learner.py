@@ -12,7 +12,7 @@ import pytest
 from models.model import LEARNING_VERSION, Model
 from models.settings import LearningSettings
 from stream.errors import LogMismatch, LogUnavailable, SequenceGap
-from stream.examples import Control, ExampleBatch
+from stream.examples import ExampleBatch, Piece
 from stream.files.snapshots import FolderSnapshots
 from stream.learner import MODEL, PROFILES, Learner, write
 from stream.manifest import Manifest
@@ -333,7 +333,7 @@ def test_a_setting_that_does_not_fit_the_tables_takes_effect_as_far_as_it_can(
     assert set(settings.cooccurrence) == {"fast", "slow", "forward", "recent"}
 
 
-def pieces(rig: Rig) -> list[ExampleBatch | Control]:
+def pieces(rig: Rig) -> list[Piece]:
     learner = rig.learner()
     return learner.profiles.step(rig.log.read(0, 300)).pieces
 
