@@ -62,7 +62,7 @@ class _Kept:
 
 
 class Samples:
-    """Sums of samples over time. Counters are taken to begin at nought, with the process."""
+    """Sums of samples over time. What counters stood at in the first look is not growth."""
 
     def __init__(self, spans: dict[Wanted, float]) -> None:
         self._kept = {wanted: _Kept(max(span, 1.0)) for wanted, span in spans.items()}
@@ -90,7 +90,7 @@ class Samples:
         if not kept.times:
             return 0.0
         at = bisect_right(list(kept.times), kept.times[-1] - span_s) - 1
-        return kept.values[-1] - (kept.values[at] if at >= 0 else 0.0)
+        return kept.values[-1] - kept.values[max(at, 0)]
 
     def largest(self, wanted: Wanted) -> float | None:
         """The largest of the samples now, None where there is none."""
