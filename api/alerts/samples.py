@@ -14,6 +14,7 @@ from api.alerts.rules import Labels, Series, names
 
 #: Values kept of one series; where a rule looks back further than that many looks, they thin out.
 _KEPT = 2_400
+_COUNTED = ("_total", "_count", "_sum", "_bucket")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Wanted:
             names(series.metric, suffix), tuple(sorted(where.items())),
             tuple(sorted(series.without.items())),
         )  # fmt: skip
+
+    @property
+    def counts(self) -> bool:
+        """Whether this only ever grows: what nobody has counted yet stands at nought."""
+        return self.names[0].endswith(_COUNTED)
 
     def takes(self, name: str, labels: dict[str, str]) -> bool:
         return (
@@ -80,8 +86,8 @@ class Samples:
                         most = largest[wanted]
                         largest[wanted] = sample.value if most is None else max(most, sample.value)
         for wanted, kept in self._kept.items():
-            if wanted in sums:
-                kept.add(now, sums[wanted])
+            if wanted in sums or wanted.counts:
+                kept.add(now, sums.get(wanted, 0.0))
         self._largest = largest
 
     def rise(self, wanted: Wanted, span_s: float) -> float:

@@ -226,6 +226,25 @@ def test_one_slow_request_at_night_pages_nobody(rules: list[Rule], slow: int) ->
         assert {watched.state for watched in watcher.alerts()} == {"inactive"}
 
 
+def test_the_first_error_of_a_process_counts(rules: list[Rule]) -> None:
+    """A label that appears later has grown from nought; what was there at first has not grown."""
+    errors = 0
+    good, bad = ('route="/v1/events",status_class="2xx"', 'route="/v1/events",status_class="5xx"')
+    at = 0
+
+    def collect() -> list[Metric]:
+        found = [_metric(f"{REQUEST}_count{{{good}}}", 1_000.0 + 60 * at)]
+        return [*found, _metric(f"{REQUEST}_count{{{bad}}}", errors)] if errors else found
+
+    watcher = Watcher(
+        Watch([rule for rule in rules if rule.name == "AvailabilityBurnsFast"]), collect
+    )
+    for at in range(20):
+        errors = 60 if at >= 15 else 0
+        watcher.look(at * STEP_S, 0.0)
+        assert (watcher.alerts()[0].state == "firing") is (at >= 15)
+
+
 RULE = """
 [[alert]]
 name = "Aa"
