@@ -17,6 +17,7 @@ from api import openapi
 from api.alerts.watcher import Watch, Watcher
 from api.assets import Assets
 from api.call import Call, routes_of
+from api.canary import Canary, Flight
 from api.dependencies import behind_breakers
 from api.errors import Refused, envelope
 from api.guard import Front
@@ -60,33 +61,37 @@ def create_app(
     with_docs: bool = True,
     front: Front = Front(),  # noqa: B008
     watch: Watch = Watch(),  # noqa: B008
+    flight: Flight = Flight(),  # noqa: B008
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Return the application. `version` and `demo` are what it says about itself.
 
-    `app.state.watcher` watches over the alerts once it is started.
+    `app.state.watcher` watches over the alerts once it is started, and `app.state.canary` clicks
+    once it is run.
     """
     metrics = Metrics(service.status, service.freshness)
     metrics.registry.register(QualityCollector(lambda: service.model))
     watcher = Watcher(watch, metrics.registry.collect)
     load = Load(front.bounds, metrics.registry)
     service = behind_breakers(service, metrics.registry)
+    ladder = Ladder(service, load)
+    canary = Canary(flight, service, ladder, metrics.registry)
     calls = [
         *events.calls(service, metrics),
-        *recommendations.calls(service, metrics, Ladder(service, load)),
+        *recommendations.calls(service, metrics, ladder),
         *items.calls(service),
         *users.calls(service),
         *settings.calls(service),
         *quality.calls(service),
         *health.calls(service, metrics),
         *alerts.calls(watcher),
-        *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir())),
+        *page.calls(service, Title(version, demo), Assets((_HERE / "pages").iterdir()), canary),
     ]
     document = openapi.document(calls, version)
     if with_docs:
         calls += docs.calls(lambda: document, _reader())
     app = _compose(calls, metrics, load, document, front, lifespan)
-    app.state.watcher = watcher
+    app.state.watcher, app.state.canary = watcher, canary
     return app
 
 

@@ -12,6 +12,7 @@ from msgspec import Raw, structs
 from api.errors import Refused, within
 from api.limits import BATCH
 from api.query import unknown_name
+from stream.canary import refuse_canary
 from stream.errors import InvalidEvent
 from stream.events import Item, User, decode, parse_feedback, parse_item, parse_user, time_of
 from stream.manifest import Manifest
@@ -73,7 +74,13 @@ def items_of(body: bytes) -> list[Item]:
 
 def users_of(body: bytes) -> list[User]:
     """Check a batch of users' attributes."""
-    return _records(body, "users", parse_user, _USER_FIELDS)
+    return _records(body, "users", _client_user, _USER_FIELDS)
+
+
+def _client_user(raw: Raw) -> User:
+    user = parse_user(raw)
+    refuse_canary(user.user_id)
+    return user
 
 
 def session_of(body: bytes, now: float, manifest: Manifest) -> Session:

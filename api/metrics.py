@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 
 from stream.service import Freshness
 
-_BUCKETS: Final = (
+#: Upper bounds in seconds of what a user waits for.
+BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1, 1.5, 2.5, 5,
 )  # fmt: skip
 # Counts of the system since its log began; what else its status has are gauges.
@@ -82,7 +83,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._durations = Histogram(
             "freshet_request_duration_seconds", "From the first byte read to the answer sent",
-            ["route", "status_class"], registry=self.registry, buckets=_BUCKETS,
+            ["route", "status_class"], registry=self.registry, buckets=BUCKETS,
         )  # fmt: skip
         self._responses = Counter(
             "freshet_responses", "Lists answered, by the rung of the ladder they came from",

@@ -80,6 +80,12 @@ class Alerts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     webhook_secret_file: str = ""
 
 
+class Canary(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A synthetic user who clicks every `every_s` seconds and looks whether it shows; 0: none."""
+
+    every_s: Annotated[float, Meta(ge=0)] = 5.0
+
+
 class Demo(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The demo's live part."""
 
@@ -144,6 +150,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     snapshots: Snapshots = field(default_factory=Snapshots)
     logs: Logs = field(default_factory=Logs)
     alerts: Alerts = field(default_factory=Alerts)
+    canary: Canary = field(default_factory=Canary)
     demo: Demo = field(default_factory=Demo)
     kafka: Kafka = field(default_factory=Kafka)
     redis: Redis = field(default_factory=Redis)

@@ -20,6 +20,7 @@ from models.settings import LearningSettings
 from stream import drift_log
 from stream.activity import Activity
 from stream.append_window import AppendWindow
+from stream.canary import is_canary
 from stream.errors import LogUnavailable
 from stream.examples import ExampleBatch
 from stream.impression_queue import ImpressionQueue
@@ -84,8 +85,10 @@ class Embedded:
         self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
         self._writer = ThreadPoolExecutor(1, "snapshots")
         self._saved_at, self._saved_position = time.monotonic(), learner.next_offset
-        self._tried_at, self._tried_position = self._saved_at, self._saved_position
-        self._saving: Future[int] | None = None
+        self._saved_news = self._tried_news = self._news
+        self._tried_at = self._saved_at
+        self._saving: Future[tuple[int, int]] | None = None
+        self._saving_took_s = 0.0
         self._published_at = time.monotonic()
         self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
@@ -153,10 +156,14 @@ class Embedded:
     # Appending.
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
-        records = [
-            NewRecord(e.body, imported, identity(e.user_id, e.event_id, self._seed)) for e in events
-        ]
-        return await self._append(records)
+        return await self._append(
+            [NewRecord(e.body, imported, self._identity_of(e)) for e in events]
+        )
+
+    def _identity_of(self, event: Checked) -> int | None:
+        if is_canary(event.user_id):
+            return None  # sent once; the window's places are for what clients may repeat
+        return identity(event.user_id, event.event_id, self._seed)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return await self._append([NewRecord(body) for body in bodies])
@@ -230,14 +237,14 @@ class Embedded:
             "users": self._learner.profiles.users,
             "items": self.model.items,
             "snapshot_age_seconds": self._unsaved_s(),
+            "snapshot_duration_seconds": self._saving_took_s,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
         }
 
     def _unsaved_s(self) -> float:
-        """Age of the newest snapshot, 0 where it holds everything."""
-        saved = self._learner.next_offset == self._saved_position
-        return 0.0 if saved else time.monotonic() - self._saved_at
+        """Age of the newest snapshot, 0 where it holds all but clicks of the canary."""
+        return 0.0 if self._news == self._saved_news else time.monotonic() - self._saved_at
 
     def freshness(self) -> Freshness:
         behind, last = self._log.end() > self._learner.next_offset, self._learner.last
@@ -297,24 +304,31 @@ class Embedded:
             with suppress(RuntimeError):  # a loop that has closed waits for nothing
                 loop.call_soon_threadsafe(_resolve, reached)
 
+    @property
+    def _news(self) -> int:
+        """Counts what is worth a snapshot: a system that nobody uses does not write for ever."""
+        return self._learner.next_offset - self._learner.profiles.set_aside
+
     def _save_if_due(self) -> None:
         if not self._finish_saving(wait=False):
             return  # one at a time: a slow disk must not pile up copies of the state
-        moved = self._learner.next_offset - self._tried_position
+        moved = self._news - self._tried_news
         waited = time.monotonic() - self._tried_at
         if moved >= self._policy.every_records or (moved and waited >= self._policy.every_s):
             self._save()
 
     def _save(self) -> None:
         """Copy the state here, write it elsewhere; a failed write leaves the older snapshots."""
-        self._tried_at, self._tried_position = time.monotonic(), self._learner.next_offset
+        self._tried_at, self._tried_news = time.monotonic(), self._news
         pair = self._learner.capture()
         if pair is not None:
-            self._saving = self._writer.submit(self._write, pair)
+            self._saving = self._writer.submit(self._write, pair, self._news)
 
-    def _write(self, pair: Pair) -> int:
+    def _write(self, pair: Pair, news: int) -> tuple[int, int]:
+        started = time.monotonic()
         write(self._snapshots, pair, self._policy.keep)
-        return pair.model.position
+        self._saving_took_s = time.monotonic() - started
+        return pair.model.position, news
 
     def _finish_saving(self, wait: bool) -> bool:
         """Note how the write under way ended; False while it has not."""
@@ -324,7 +338,7 @@ class Embedded:
             return False
         saving, self._saving = self._saving, None
         try:
-            self._saved_position = saving.result()
+            self._saved_position, self._saved_news = saving.result()
             self._saved_at = time.monotonic()
         except OSError as error:
             logger.error("snapshot not written: %s", error)

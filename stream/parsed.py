@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.canary import is_canary
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, Feedback, parse_feedback, time_of
 from stream.impressions import IMPRESSION, Impression, parse_impression
@@ -54,10 +55,15 @@ def parsed(record: LogRecord, manifest: Manifest, number_of: Callable[[str], int
     return Checked(record, event, time, list_id, number)
 
 
-def consents(record: Parsed) -> bool:
-    """Whether what it tells may be kept; the HTTP tier has stopped most of the rest."""
-    told = record.impression if isinstance(record, CheckedList) else record.event
-    return told.consent is not False
+def is_kept(record: Parsed) -> bool:
+    """Whether what it tells may be kept; the HTTP tier has stopped most of the rest.
+
+    A list that was shown to the canary was shown to nobody.
+    """
+    if isinstance(record, CheckedList):
+        shown = record.impression
+        return shown.consent is not False and not is_canary(shown.user_id)
+    return record.event.consent is not False
 
 
 def is_in_time(record: LogRecord, time: float, manifest: Manifest) -> bool:

@@ -24,6 +24,8 @@ EXAMPLE: Final = 0
 DUPLICATE: Final = 1
 LATE: Final = 2
 FUTURE: Final = 3
+#: Of the canary: its row changed, and the model is told nothing.
+ASIDE: Final = 4
 
 USERS, HISTORIES, SEENS, RECENTS = range(4)
 
@@ -51,6 +53,7 @@ class Events(NamedTuple):
     time: NDArray[np.float64]
     received_at: NDArray[np.float64]
     imported: NDArray[np.uint8]
+    aside: NDArray[np.uint8]  # 1: of the canary
 
 
 class Rows(NamedTuple):
@@ -100,6 +103,10 @@ def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, ou
             if time > received + limits.future_s:
                 out.status[at] = FUTURE
                 continue
+        if events.aside[at]:
+            out.status[at] = ASIDE
+            _set_aside(r, limits, events, at, out)
+            continue
         if not add(recent, events.event_key[at], r.used[RECENTS : RECENTS + 1]):
             out.status[at] = DUPLICATE
             continue
@@ -109,6 +116,17 @@ def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, ou
         _copy_attributes(told, events.user_key[at], out, emitted)
         emitted += 1
     return emitted
+
+
+@njit(cache=True, nogil=True)
+def _set_aside(r: Rows, limits: Limits, events: Events, at: int, out: Out) -> None:
+    """Update the user's row as for any event; nothing else may show that there was one."""
+    user = _user(r, events.user_key[at])
+    out.user_row[at] = user
+    time = min(events.time[at], events.received_at[at] + limits.future_s)
+    seen_at = _seen_place(r, user, events.item_key[at])
+    _touch(r, limits, events, at, user, time)
+    _update(r, limits, events, at, user, time, seen_at)
 
 
 @njit(cache=True, nogil=True)
@@ -141,6 +159,13 @@ def _emit(r: Rows, limits: Limits, events: Events, at: int, user: int, out: Out,
     if _touch(r, limits, events, at, user, time) and not events.imported[at]:
         flags |= CAPPED
     e.flags[n] = flags
+    _update(r, limits, events, at, user, time, seen_at)
+
+
+@njit(cache=True, nogil=True)
+def _update(
+    r: Rows, limits: Limits, events: Events, at: int, user: int, time: float, seen_at: int
+) -> None:
     _see(r, limits, user, events.item_key[at], events.type[at], seen_at)
     r.counts[user, events.type[at]] += 1
     r.last[user] = max(r.last[user], time)

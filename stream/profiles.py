@@ -20,7 +20,8 @@ from models.impressions import Lists
 from models.index import build, find, fingerprint
 from models.settings import LearningSettings
 from models.tables import Arena, Array
-from stream import described, open_lists, pool, recent
+from stream import described, open_lists, pool, profile_kernels, recent
+from stream.canary import is_canary, rows_of
 from stream.errors import InvalidEvent
 from stream.events import decode, parse_item, parse_user
 from stream.examples import (
@@ -33,9 +34,9 @@ from stream.examples import (
     Piece,
 )  # fmt: skip
 from stream.manifest import Manifest
-from stream.parsed import Checked, CheckedList, Parsed, consents, is_in_time, parsed
+from stream.parsed import Checked, CheckedList, Parsed, is_in_time, is_kept, parsed
 from stream.profile_buffers import past_of, room_for
-from stream.profile_kernels import DUPLICATE, EXAMPLE, FUTURE, LATE, Events, Limits, Out, Rows, step
+from stream.profile_kernels import ASIDE, DUPLICATE, EXAMPLE, FUTURE, LATE, Limits, Out, Rows
 from stream.records import LogRecord
 
 _REASONS: Final = {LATE: "late", FUTURE: "future"}
@@ -86,6 +87,8 @@ class Profiles:
         self._types = self.arena.add_blobs("types")
         self._ids = self.arena.add_blobs("users.id")
         self._described: list[str] = []
+        self._asides: set[int] = set()  # rows of canaries
+        self.set_aside = 0  # their clicks since this process began
         self._told = described.Described(self.arena, self._seed)
         self._window = recent.Window(self.arena, m.dedup_window)
         self._lists = open_lists.OpenLists(self.arena, self._seed)
@@ -124,7 +127,7 @@ class Profiles:
         for record in records:
             try:
                 told = parsed(record, self.manifest, self._type_number)
-                if told is not None and not consents(told):
+                if told is not None and not is_kept(told):
                     self._count("other", 1)  # from a producer that HTTP would have stopped
                     continue
                 if told is not None:
@@ -195,13 +198,12 @@ class Profiles:
         if not lot:
             return
         waiting = [told for told in lot if isinstance(told, Checked)]
-        self._count("other", len(lot) - len(waiting))
         n = len(waiting)
         events = self._columns(waiting)
         out = room_for(n, self.manifest.seen)
         with self._lock:
             self._make_room(n)
-            emitted = step(
+            emitted = profile_kernels.step(
                 self._rows, self._told.view, self._window.view(n), self._limits, events, out
             )
             self._name_new(waiting, out)
@@ -210,6 +212,7 @@ class Profiles:
                 reason = _REASONS[status]
                 dead.append(self._bury(checked.record, reason, f"timestamp: is too {reason}"))
         self._count("duplicates", int((out.status == DUPLICATE).sum()))
+        self._count("other", len(lot) - n + int((out.status == ASIDE).sum()))
         self._count("applied", emitted)
         self._count("capped", int((out.examples.flags[:emitted] & CAPPED > 0).sum()))
         gave = (out.status == EXAMPLE).tolist()
@@ -217,8 +220,8 @@ class Profiles:
         if emitted:
             yield self._batch(list(compress(waiting, gave)), out.examples, lists)
 
-    def _columns(self, waiting: list[Checked]) -> Events:
-        return Events(
+    def _columns(self, waiting: list[Checked]) -> profile_kernels.Events:
+        return profile_kernels.Events(
             np.array([self.key_of(c.event.user_id) for c in waiting], np.uint64),
             np.array([self.key_of(c.event.item_id) for c in waiting], np.uint64),
             np.array([self.event_key(c) for c in waiting], np.uint64),
@@ -227,6 +230,7 @@ class Profiles:
             np.array([c.time for c in waiting]),
             np.array([c.record.received_at for c in waiting]),
             np.array([c.record.imported for c in waiting], np.uint8),
+            np.array([is_canary(c.event.user_id) for c in waiting], np.uint8),
         )
 
     def key_of(self, text: str) -> int:
@@ -245,11 +249,15 @@ class Profiles:
             return None
         if not isinstance(told, Checked) or not is_in_time(record, told.time, self.manifest):
             return None
-        return self.event_key(told)
+        return None if is_canary(told.event.user_id) else self.event_key(told)
 
     def _name_new(self, waiting: list[Checked], out: Out) -> None:
         for checked, status, row in zip(waiting, out.status, out.user_row, strict=True):
-            if status == EXAMPLE and row == len(self._ids):
+            if status == ASIDE:  # no example tells of it; its row is to be written all the same
+                self._described.append(checked.event.user_id)
+                self._asides.add(int(row))
+                self.set_aside += 1
+            if status in (EXAMPLE, ASIDE) and row == len(self._ids):
                 self._ids.append(checked.event.user_id.encode())
 
     def _batch(self, kept: list[Checked], e: Examples, lists: Lists) -> ExampleBatch:
@@ -296,7 +304,7 @@ class Profiles:
 
     @property
     def users(self) -> int:
-        return self.arena.count("users")
+        return self.arena.count("users") - len(self._asides)
 
     def counts(self) -> dict[str, int]:
         return dict(zip(COUNTS, self.arena["counts"].tolist(), strict=True))
@@ -308,9 +316,9 @@ class Profiles:
         """
         key = np.uint64(self.key_of(user_id))
         with self._lock:
-            r = self._rows
+            r, told = self._rows, self._told.view
             row = int(find(r.slots, r.key, key))
-            past = past_of(r, row, self._told.view, key)
+            past = past_of(r, row, told, key)
             if row < 0:
                 return UserRow(past, [], {}, 0.0) if len(past.attribute_key) else None
             counts, last = r.counts[row].tolist(), float(r.last[row])
@@ -318,8 +326,8 @@ class Profiles:
         return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
 
     def all_user_ids(self) -> list[str]:
-        """Every user of the partition, in the order they were met."""
-        return [raw.decode() for raw in self._ids[: self.users]]
+        """Every user, in the order they were met."""
+        return [raw.decode() for raw in self._ids]
 
     def last_emitted(self) -> int:
         """Position of the newest piece emitted; NOTHING before the first."""
@@ -329,11 +337,13 @@ class Profiles:
         return self._told.attributes(user_id)
 
     def user_ids(self, limit: int) -> list[tuple[str, int]]:
-        """The most recently active users and their event counts."""
+        """The most recently active users and their event counts, canaries left out."""
         with self._lock:
-            order = np.argsort(-self._rows.last[: self.users], kind="stable")[:limit]
+            last = self._rows.last[: self.arena.count("users")]
+            order = np.argsort(-last, kind="stable")[: limit + len(self._asides)]
             counts = self._rows.counts[order].sum(axis=1).tolist()
-        return [(self._ids[row].decode(), n) for row, n in zip(order.tolist(), counts, strict=True)]
+        found = zip(order.tolist(), counts, strict=True)
+        return [(self._ids[row].decode(), n) for row, n in found if row not in self._asides][:limit]
 
     # The state as a whole.
 
@@ -357,10 +367,11 @@ class Profiles:
             self._window.refresh()
             self._lists.refresh()
             self._refresh()
+            self._asides = rows_of(self._ids)
 
     def _make_room(self, events: int) -> None:
         arena = self.arena
-        arena.reserve("users", self.users + events)
+        arena.reserve("users", arena.count("users") + events)
         # A row that grows takes one chunk of at most the largest size.
         largest = pool.SMALLEST
         while largest < self.manifest.history:
@@ -372,7 +383,7 @@ class Profiles:
 
     def _refresh(self) -> None:
         a = self.arena
-        slots = build(a["users.key"], self.users, a.capacity("users"))
+        slots = build(a["users.key"], a.count("users"), a.capacity("users"))
         self._rows = Rows(
             a.used, slots, a["users.key"], a["users.counts"], a["users.last"],
             a["users.minute"], a["users.history"], a["users.seen"],

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from models.model import Model
 from models.settings import LearningSettings
+from stream.canary import refuse_canary
 from stream.errors import InvalidEvent
 from stream.events import parse_feedback, time_of
 from stream.impressions import Impression
@@ -148,6 +149,7 @@ def accept(
     record is known for one.
     """
     event = parse_feedback(raw)
+    refuse_canary(event.user_id)
     if event.consent is False:
         return None
     time = time_of(event.timestamp, received_at)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.assets import Assets
 from api.call import Call, Incoming
+from api.canary import Canary
 from api.query import Number
 from api.responses import answered
 from stream.service import Service
@@ -27,8 +28,9 @@ class Title:
 class Page:
     """The handlers of the page."""
 
-    def __init__(self, service: Service, title: Title, assets: Assets) -> None:
+    def __init__(self, service: Service, title: Title, assets: Assets, canary: Canary) -> None:
         self._service = service
+        self._canary = canary
         self._title = title
         self._assets = assets
 
@@ -51,6 +53,11 @@ class Page:
         }
         return answered(answer)
 
+    async def freshness(self, incoming: Incoming) -> Response:
+        """What the canary has measured, in seconds; null before it has."""
+        canary = self._canary
+        return answered({"p50_s": canary.quantile(0.5), "p99_s": canary.quantile(0.99)})
+
     async def shoppers(self, incoming: Incoming) -> Response:
         recent = self._service.recent_users(incoming.query["limit"])
         return answered({"shoppers": [{"user_id": name, "events": n} for name, n in recent]})
@@ -67,8 +74,8 @@ class Page:
         return (document or {}).get("title")
 
 
-def calls(service: Service, title: Title, assets: Assets) -> list[Call]:
-    page = Page(service, title, assets)
+def calls(service: Service, title: Title, assets: Assets, canary: Canary) -> list[Call]:
+    page = Page(service, title, assets, canary)
     shown = Number("limit", 1, 100, 24)
     after = Number("after", 0, _LARGEST, 0)
     return [
@@ -78,6 +85,7 @@ def calls(service: Service, title: Title, assets: Assets) -> list[Call]:
             hidden=True, access="open",
         ),
         Call("GET", "/page/info", page.info, "This installation", hidden=True),
+        Call("GET", "/page/freshness", page.freshness, "The canary's figures", hidden=True),
         Call("GET", "/page/shoppers", page.shoppers, "Active users", query=[shown], hidden=True),
         Call("GET", "/page/activity", page.activity, "Events learned", query=[after], hidden=True),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import typer
 from config.cli.listen import bind, listen
 from config.cli.logs import set_up_logs
 from config.cli.options import ConfigFile, console, settings_for
+from stream.canary import canaries
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +38,10 @@ def api(
 
     door = front(settings)
     with bind(settings) as listening:
-        process = api_process(Parts(settings, names))
+        parts = Parts(settings, names)
+        process = api_process(parts)
         address = ":".join(str(part) for part in listening.getsockname()[:2])
         listening.listen()  # whoever reads the address may call at once, and waits a moment
         console.print(f"Freshet's API is at [bold]http://{address}[/bold] (Ctrl-C ends it)")
-        listen(process.service, settings, "none", listening, door, process.lifespan)
+        ids = canaries(parts.manifest.partitions, parts.partition_of())
+        listen(process.service, settings, "none", listening, door, process.lifespan, ids)

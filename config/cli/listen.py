@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from config.settings import Settings
+from stream.canary import CANARY
 from stream.errors import StreamError
 from stream.service import Service
 
@@ -21,6 +23,22 @@ if TYPE_CHECKING:
 GRACE_S = 2
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+def _beside(inner: Lifespan | None) -> Lifespan:
+    """The canary flies within `inner`, on the loop that answers."""
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with inner(app) if inner else nullcontext():
+            flying = asyncio.create_task(app.state.canary.run())
+            try:
+                yield
+            finally:
+                flying.cancel()
+                await asyncio.gather(flying, return_exceptions=True)
+
+    return lifespan
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -46,17 +64,24 @@ def listen(
     listening: socket.socket,
     front: Front,
     lifespan: Lifespan | None = None,
+    canaries: Sequence[str] = (CANARY,),
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises StreamError when it could not even start."""
+    """Serve until SIGINT or SIGTERM; `canaries` click in turn, as the settings have it.
+
+    Raises StreamError when it could not even start.
+    """
     import uvicorn
 
     from api.app import create_app
     from api.connections import IDLE_S, Connection
+    from api.canary import Flight
     from config.alerts import watch_of
 
+    every_s = settings.canary.every_s
     application = create_app(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
-        front=front, watch=watch_of(settings), lifespan=lifespan,
+        front=front, watch=watch_of(settings), lifespan=_beside(lifespan),
+        flight=Flight(canaries if every_s else (), every_s),
     )  # fmt: skip
     server = uvicorn.Server(
         uvicorn.Config(
@@ -65,7 +90,7 @@ def listen(
             http=Connection,
             ws="none",
             timeout_keep_alive=IDLE_S,
-            lifespan="on" if lifespan else "off",
+            lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -13,6 +13,7 @@ import msgspec
 
 from producers.errors import OptionError, ReadError
 from producers.readers import Dataset, read
+from stream.canary import is_canary
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, RESERVED, time_of
 
@@ -87,7 +88,7 @@ def from_records(
             kind = record["type"]
             if kind in ("item", "user"):
                 (items if kind == "item" else users)[record[f"{kind}_id"]] = _without_type(record)
-            elif kind not in CONTROL:
+            elif kind not in CONTROL and not is_canary(str(record.get("user_id"))):
                 record["timestamp"] = time_of(record.get("timestamp"), received_at)
                 record["event_id"] = record.get("event_id") or made_up
                 events.append(record)
