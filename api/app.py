@@ -62,14 +62,15 @@ def create_app(
     front: Front = Front(),  # noqa: B008
     watch: Watch = Watch(),  # noqa: B008
     flight: Flight = Flight(),  # noqa: B008
+    access: bool = False,
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Return the application. `version` and `demo` are what it says about itself.
 
-    `app.state.watcher` watches over the alerts once it is started, and `app.state.canary` clicks
-    once it is run.
+    With `access`, every request gets a line in the log. `app.state.watcher` watches over the
+    alerts once it is started, and `app.state.canary` clicks once it is run.
     """
-    metrics = Metrics(service.status, service.freshness)
+    metrics = Metrics(service.status, service.freshness, lambda: service.model.settings.events)
     metrics.registry.register(QualityCollector(lambda: service.model))
     watcher = Watcher(watch, metrics.registry.collect)
     load = Load(front.bounds, metrics.registry)
@@ -90,14 +91,15 @@ def create_app(
     document = openapi.document(calls, version)
     if with_docs:
         calls += docs.calls(lambda: document, _reader())
-    app = _compose(calls, metrics, load, document, front, lifespan)
+    app = _compose(calls, load, document, front, lifespan)
+    # Added last, so that it is around all others.
+    app.add_middleware(Observe, metrics=metrics, access=access)
     app.state.watcher, app.state.canary = watcher, canary
     return app
 
 
 def _compose(
     calls: list[Call],
-    metrics: Metrics,
     load: Load,
     document: dict[str, Any],
     front: Front,
@@ -121,7 +123,6 @@ def _compose(
     if front.origins:
         app.add_middleware(CORSMiddleware, allow_origins=front.origins, **_CORS)
     app.add_middleware(Shed, load=load)
-    app.add_middleware(Observe, metrics=metrics)  # added last, so it is around all others
     return app
 
 

@@ -85,6 +85,7 @@ class Endpoint:
         try:
             self._guard.admit(scope, call.access)
             incoming = _read(call, scope, receive)
+            seen.ids = incoming.ids
             if any(incoming.query[name] for name in call.admin):
                 self._guard.require(scope, "admin")
             response = await call.handle(incoming)

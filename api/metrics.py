@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter as Counted
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Final
 
 import structlog
@@ -23,7 +24,12 @@ BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1, 1.5, 2.5, 5,
 )  # fmt: skip
 # Counts of the system since its log began; what else its status has are gauges.
-_COUNTED: Final = {"applied", "duplicates", "capped", "dead_letters", "other", "replica_mismatches"}
+_COUNTED: Final = {
+    "applied", "duplicates", "capped", "dead_letters", "other", "replica_mismatches",
+    "updates_rejected", "impressions_dropped",
+}  # fmt: skip
+#: The label of event types that no setting names: labels come from settings, not from clients.
+OTHER: Final = "other"
 
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +74,13 @@ class FreshnessCollector(Collector):
                 "From an event's receipt to the moment others' lists of this process know of it",
                 buckets=told.visible, sum_value=told.visible_sum_s,
             )  # fmt: skip
+        if told.learned:
+            learned = HistogramMetricFamily(
+                "freshet_learned_seconds",
+                "From an event's receipt to the end of a stage's work on it", labels=["group"],
+            )  # fmt: skip
+            learned.add_metric(["model"], list(told.learned), told.learned_sum_s)
+            yield learned
 
 
 class Metrics:
@@ -79,6 +92,7 @@ class Metrics:
         self,
         status: Callable[[], Mapping[str, float]],
         freshness: Callable[[], Freshness] | None = None,
+        types: Callable[[], Container[str]] = tuple,
     ) -> None:
         self.registry = CollectorRegistry()
         self._durations = Histogram(
@@ -91,10 +105,12 @@ class Metrics:
         )  # fmt: skip
         self._events = Counter(
             "freshet_events", "Events sent by clients, by what became of them",
-            ["result"], registry=self.registry,
+            ["type", "result"], registry=self.registry,
         )  # fmt: skip
         self._children: dict[tuple[str, int], Histogram] = {}
         self._rungs: dict[tuple[str, bool], Counter] = {}
+        self._results: dict[tuple[str, str], Counter] = {}
+        self._types = types
         ProcessCollector(registry=self.registry)
         self.registry.register(StatusCollector(status))
         if freshness is not None:
@@ -114,9 +130,14 @@ class Metrics:
             child = self._rungs[key] = self._responses.labels(served_by, str(degraded).lower())
         child.inc()
 
-    def events(self, result: str, count: int) -> None:
-        if count:
-            self._events.labels(result).inc(count)
+    def events(self, result: str, types: Iterable[str]) -> None:
+        """Count events by type; one that no setting names is counted as `other`."""
+        for name, count in Counted(types).items():
+            known = name if name in self._types() else OTHER
+            child = self._results.get((known, result))
+            if child is None:
+                child = self._results[known, result] = self._events.labels(known, result)
+            child.inc(count)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

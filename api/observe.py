@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -40,14 +41,16 @@ class Seen:
     request_id: str
     route: str = "unmatched"
     status: int = 0
+    ids: Mapping[str, str] = field(default_factory=dict)  # of the path, for the log
 
 
 class Observe:
     """ASGI middleware around all others. Its order: the answer is sent, then it is counted."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,6 +59,7 @@ class Observe:
         seen = scope[SEEN] = Seen(secrets.token_hex(8))
         # The task is the request's own, and so is its context.
         trace.current.set(trace.of_request(scope["headers"]))
+        trace.request.set(seen.request_id)
         started = time.perf_counter()
 
         async def send_marked(message: Message) -> None:
@@ -75,9 +79,13 @@ class Observe:
             refused = Refused(500, "an unexpected error, which was logged under this request_id")
             await envelope(refused, seen.request_id)(scope, receive, send_marked)
         finally:
-            self._metrics.observe(
-                seen.route, seen.status or _CLIENT_GONE, time.perf_counter() - started
-            )
+            seconds = time.perf_counter() - started
+            self._metrics.observe(seen.route, seen.status or _CLIENT_GONE, seconds)
+            if self._access:
+                logger.info(
+                    "request", method=scope["method"], route=seen.route,
+                    status=seen.status or _CLIENT_GONE, ms=round(seconds * 1e3, 2), **seen.ids,
+                )  # fmt: skip
 
 
 def _marks(message: Message, request_id: str) -> list[tuple[bytes, bytes]]:

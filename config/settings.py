@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -62,10 +62,16 @@ class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Logs(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the program says on stderr."""
+    """What the program says on stderr.
+
+    Ids of users, items and sessions are left out of it, or `hashed`, or `plain`, as `ids` says.
+    With `access` there is a line for every request.
+    """
 
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     json: bool = False
+    ids: Literal["none", "hashed", "plain"] = "none"
+    access: bool = False
 
 
 class Alerts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

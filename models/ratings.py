@@ -63,6 +63,11 @@ class Ratings:
         self._reserve(1)
         self._refresh()
 
+    @property
+    def updates_rejected(self) -> int:
+        """Ratings left out, and rows put back because an update would have broken them."""
+        return self.rejected + int(self.arena["counts"][1])
+
     # Written by one thread.
 
     def learn_one(

@@ -28,12 +28,19 @@ class AppendWindow:
         self._arena.load({"used": used, "recent.keys": keys, "recent.count": count})
         self._window.refresh()
 
-    def observe(self, records: Sequence[NewRecord]) -> int:
-        """Add the records' identities; return how many were there already."""
-        return self.add(r.identity for r in records if r.identity is not None)
+    def observe(self, records: Sequence[NewRecord]) -> list[int]:
+        """Add the records' identities; return the indices of those that were there already."""
+        named = [(at, r.identity) for at, r in enumerate(records) if r.identity is not None]
+        repeats = self.repeats(identity for _, identity in named)
+        return [named[at][0] for at in repeats]
 
     def add(self, identities: Iterable[int]) -> int:
+        """Add identities; return how many were there already."""
+        return len(self.repeats(identities))
+
+    def repeats(self, identities: Iterable[int]) -> list[int]:
+        """Add identities; return the indices of those that were there already."""
         keys = np.fromiter(identities, np.uint64)
         fresh = np.zeros(len(keys), np.uint8)
         recent.add_all(self._window.view(len(keys)), keys, self._arena.used, fresh)
-        return len(keys) - int(fresh.sum())
+        return [] if fresh.all() else np.flatnonzero(fresh == 0).tolist()

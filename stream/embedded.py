@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +19,7 @@ from models.model import Learned, Model
 from models.settings import LearningSettings
 from stream import drift_log
 from stream.activity import Activity
+from stream.ages import AgeCounts
 from stream.append_window import AppendWindow
 from stream.canary import is_canary
 from stream.errors import LogUnavailable
@@ -93,6 +94,7 @@ class Embedded:
         self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
         self._activity = Activity()
+        self._ages = AgeCounts()
         self._shown = ImpressionQueue(self._append_shown)
         self._newest: LearningSettings | None = None
         self._failed: str | None = None
@@ -183,7 +185,8 @@ class Embedded:
             return Receipt(0, 0, {0: self._log.end()})
         appended = await asyncio.wrap_future(self._log.submit(records))
         accepted = len(records) - appended.duplicates
-        return Receipt(accepted, appended.duplicates, {0: appended.offsets.stop})
+        end = {0: appended.offsets.stop}
+        return Receipt(accepted, appended.duplicates, end, appended.repeats)
 
     # Reading.
 
@@ -240,6 +243,7 @@ class Embedded:
             "snapshot_duration_seconds": self._saving_took_s,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
+            "updates_rejected": self.model.ratings.updates_rejected,
         }
 
     def _unsaved_s(self) -> float:
@@ -249,7 +253,9 @@ class Embedded:
     def freshness(self) -> Freshness:
         behind, last = self._log.end() > self._learner.next_offset, self._learner.last
         lag = max(time.time() - last.received_at, 0.0) if behind and last else 0.0
-        return Freshness({0: lag}, [], 0.0)
+        # One model learns and answers: what is learned shows.
+        counts, sum_s = self._ages.cumulative(), self._ages.sum_s
+        return Freshness({0: lag}, counts, sum_s, counts, sum_s)
 
     def recent_users(self, limit: int) -> list[tuple[str, int]]:
         return self._learner.profiles.user_ids(limit)
@@ -285,6 +291,7 @@ class Embedded:
         if learned:
             self._published_at = time.monotonic()
             self._wake()
+            self._note_ages()
         else:
             self._caught_up = True
         self._save_if_due()
@@ -293,6 +300,11 @@ class Embedded:
     def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
         self._activity.note(batch, learned)
         drift_log.note(batch, learned)
+
+    def _note_ages(self) -> None:
+        now = time.time()
+        for received_at, count in Counter(r.received_at for r in self._learner.turn).items():
+            self._ages.observe(now - received_at, count)
 
     def _wake(self) -> None:
         position = self._learner.next_offset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -46,8 +46,9 @@ class Learner:
         self.stage = ModelStage(model)
         self.next_offset = 0
         self.last: LogRecord | None = None
+        self.turn: Sequence[LogRecord] = ()  # what the newest turn has learned
         # What stage one has emitted and the model not yet learned; None between turns.
-        self._pending: tuple[Emitted, LogRecord] | None = None
+        self._pending: tuple[Emitted, Sequence[LogRecord]] | None = None
 
     def learn(self, limit: int, watch: Watcher | None = None) -> int:
         """Read and apply up to `limit` records; return how many.
@@ -61,14 +62,15 @@ class Learner:
             records = self._log.read(self.next_offset, limit)
             if not records:
                 return 0
-            self._pending = self.profiles.step(records), records[-1]
-        emitted, last = self._pending
+            self._pending = self.profiles.step(records), records
+        emitted, turn = self._pending
         if self._dead is not None and emitted.dead:
             self._dead.put(emitted.dead)
         for piece in emitted.pieces:
             self.stage.apply(self.profiles.partition, piece, watch)
         learned = emitted.next_offset - self.next_offset
-        self.last, self.next_offset, self._pending = last, emitted.next_offset, None
+        self.turn, self.last = turn, turn[-1]
+        self.next_offset, self._pending = emitted.next_offset, None
         return learned
 
     def state_hash(self) -> str:

@@ -15,10 +15,14 @@ from stream.records import LogRecord, NewRecord
 
 @dataclass(frozen=True)
 class Appended:
-    """Offsets of an append, and how many of its events repeat earlier ones, exactly."""
+    """Offsets of an append, and which of its records, by index, repeat earlier ones, exactly."""
 
     offsets: range
-    duplicates: int
+    repeats: Sequence[int] = ()
+
+    @property
+    def duplicates(self) -> int:
+        return len(self.repeats)
 
 
 class EventLog(Protocol):

@@ -30,15 +30,20 @@ class Checked:
     body: bytes
     user_id: str
     event_id: str
+    type: str = ""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of an append; `positions` holds the next offset of every touched partition."""
+    """What became of an append; `positions` holds the next offset of every touched partition.
+
+    `repeats` are the indices of the duplicates.
+    """
 
     accepted: int
     duplicates: int
     positions: dict[int, int]
+    repeats: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,15 @@ class Freshness:
 
     `lag_s` is by partition, 0 at the end of the log. `visible` counts events by their age when
     they began to show in others' lists, by upper bound in seconds, each with all below it, up to
-    `+Inf`; empty where that is not measured. `visible_sum_s` is the sum of those ages.
+    `+Inf`; empty where that is not measured. `visible_sum_s` is the sum of those ages. `learned`
+    and its sum are the same of the moment when the model of this process had learned them.
     """
 
     lag_s: dict[int, float]
     visible: list[tuple[str, int]]
     visible_sum_s: float
+    learned: Sequence[tuple[str, int]] = ()
+    learned_sum_s: float = 0.0
 
 
 class Service(Protocol):
@@ -156,10 +164,10 @@ def accept(
     if not imported:
         check_time(time, received_at, manifest)
     if event.event_id is not None:
-        return Checked(bytes(raw), event.user_id, event.event_id)
+        return Checked(bytes(raw), event.user_id, event.event_id, event.type)
     event_id = secrets.token_hex(12)
     body = bytes(raw).rstrip()[:-1] + b',"event_id":"' + event_id.encode() + b'"}'
-    return Checked(body, event.user_id, event_id)
+    return Checked(body, event.user_id, event_id, event.type)
 
 
 def check_time(time: float, received_at: float, manifest: Manifest) -> None:

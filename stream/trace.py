@@ -16,6 +16,9 @@ TRACEPARENT: Final = "traceparent"
 #: The context of the request being answered; None where it has none.
 current: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
 
+#: The id of the request being answered, for the log; None outside of any.
+request: ContextVar[str | None] = ContextVar("request", default=None)
+
 Headers = Sequence[tuple[str, bytes]]
 
 _NAME: Final = TRACEPARENT.encode()
@@ -57,6 +60,14 @@ def of_request(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
 
 def _one(values: list[bytes]) -> bytes | None:
     return valid(values[0]) if len(values) == 1 else None
+
+
+def trace_id(context: bytes) -> str:
+    """
+    >>> trace_id(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    '0af7651916cd43dd8448eb211c80319c'
+    """
+    return context.split(b"-")[1].decode()
 
 
 def header(context: bytes | None) -> list[tuple[str, bytes]]:

@@ -16,7 +16,7 @@ from api.query import Flag
 from api.responses import answered
 from stream.errors import InvalidEvent, LogUnavailable
 from stream.positions import to_token
-from stream.service import Checked, Service
+from stream.service import Checked, Receipt, Service
 
 EXAMPLE = {"type": "like", "user_id": "ada", "item_id": "tea-1"}
 
@@ -36,19 +36,18 @@ class Events:
         kept = [event for event in checked if event is not None]
         ids = [None if event is None else event.event_id for event in checked]
         try:
-            accepted, duplicates, positions = await self._append(kept, imported)
+            receipt = await self._append(kept, imported)
         except LogUnavailable as error:
-            self._metrics.events("unavailable", len(checked))
+            self._metrics.events("unavailable", (event.type for event in kept))
             raise unavailable(error, ids) from None
-        self._metrics.events("accepted", accepted)
-        self._metrics.events("duplicate", duplicates)
-        self._metrics.events("ignored", len(checked) - len(kept))
+        ignored = len(checked) - len(kept)
+        self._count(kept, set(receipt.repeats), ignored)
         answer = {
-            "accepted": accepted,
-            "duplicates": duplicates,
-            "ignored": len(checked) - len(kept),
+            "accepted": receipt.accepted,
+            "duplicates": receipt.duplicates,
+            "ignored": ignored,
             "event_ids": ids,
-            "position": to_token(positions),
+            "position": to_token(receipt.positions),
         }
         return answered(answer, 202)
 
@@ -56,16 +55,19 @@ class Events:
         try:
             return events_of(body, time.time(), self._service.manifest, imported)
         except (InvalidEvent, Refused):
-            self._metrics.events("refused", 1)
+            self._metrics.events("refused", [""])  # nobody knows of which type
             raise
 
-    async def _append(
-        self, kept: Sequence[Checked], imported: bool
-    ) -> tuple[int, int, dict[int, int]]:
+    def _count(self, kept: Sequence[Checked], repeats: set[int], ignored: int) -> None:
+        accepted = (event.type for at, event in enumerate(kept) if at not in repeats)
+        self._metrics.events("accepted", accepted)
+        self._metrics.events("duplicate", (kept[at].type for at in repeats))
+        self._metrics.events("ignored", [""] * ignored)
+
+    async def _append(self, kept: Sequence[Checked], imported: bool) -> Receipt:
         if not kept:
-            return 0, 0, self._service.position("")
-        receipt = await self._service.append_feedback(kept, imported)
-        return receipt.accepted, receipt.duplicates, receipt.positions
+            return Receipt(0, 0, self._service.position(""))
+        return await self._service.append_feedback(kept, imported)
 
 
 def calls(service: Service, metrics: Metrics) -> list[Call]:

@@ -81,7 +81,7 @@ def listen(
     application = create_app(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
         front=front, watch=watch_of(settings), lifespan=_beside(lifespan),
-        flight=Flight(canaries if every_s else (), every_s),
+        access=settings.logs.access, flight=Flight(canaries if every_s else (), every_s),
     )  # fmt: skip
     server = uvicorn.Server(
         uvicorn.Config(

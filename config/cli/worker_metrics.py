@@ -26,6 +26,7 @@ _COUNTED: Final = {
     "dead_letters": "Events of a partition that could not be learned since its log began",
     "gaps": "Examples refused because one before them is missing",
     "dropped": "Records of examples that cannot be read",
+    "updates_rejected": "Updates that were not finite, left out or taken back",
     "replica_mismatches": "Times a standby's model was not the owner's, and was loaded again",
 }
 _GAUGES: Final = {

@@ -202,6 +202,7 @@ class ModelWorker:
         numbers = {
             "gaps": learning.standing_gaps,
             "dropped": learning.dropped,
+            "updates_rejected": learning.stage.model.ratings.updates_rejected,
             "embeddings_waiting": len(self._touched),
             "snapshot_age_seconds": time.monotonic() - self._saved_at if due else 0.0,
         }

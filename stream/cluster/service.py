@@ -158,6 +158,7 @@ class ClusterService:
             "items": self.model.items,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
+            "updates_rejected": self.model.ratings.updates_rejected,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
             "replica_mismatches": self.replica_mismatches,

@@ -105,8 +105,8 @@ class KafkaAppender:
             ((partition_of(e.user_id, self._partitions), e.body) for e in events), imported
         )
         # Counted only now: what was refused must not make its repeat a duplicate.
-        duplicates = self._window.add(identity(e.user_id, e.event_id, self._seed) for e in events)
-        return Receipt(len(events) - duplicates, duplicates, positions)
+        repeats = self._window.repeats(identity(e.user_id, e.event_id, self._seed) for e in events)
+        return Receipt(len(events) - len(repeats), len(repeats), positions, repeats)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         """As for feedback: what is of one user goes to that user's partition, else to `control`."""

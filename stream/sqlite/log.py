@@ -206,9 +206,9 @@ class SqliteLog:
 
     def _answer(self, group: list[_Waiting], start: int) -> None:
         for waiting in group:
-            duplicates = self._window.observe(waiting.records) if self._window else 0
+            repeats = self._window.observe(waiting.records) if self._window else []
             stop = start + len(waiting.records)
-            waiting.future.set_result(Appended(range(start, stop), duplicates))
+            waiting.future.set_result(Appended(range(start, stop), repeats))
             start = stop
         with self._grown:
             self._end = start

@@ -53,10 +53,12 @@ class FakeService:
         return Reading(self.profiles.row(user_id), self.position(user_id))
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
-        new = [e for e in events if (e.user_id, e.event_id) not in self.known]
+        known = self.known
+        repeats = [at for at, e in enumerate(events) if (e.user_id, e.event_id) in known]
+        new = [e for at, e in enumerate(events) if at not in repeats]
         receipt = self._append([e.body for e in new], imported)
         self.known |= {(e.user_id, e.event_id) for e in new}
-        return Receipt(len(new), len(events) - len(new), receipt.positions)
+        return Receipt(len(new), len(repeats), receipt.positions, repeats)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return self._append(bodies, False)

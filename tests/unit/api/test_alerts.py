@@ -120,7 +120,7 @@ STORIES = [
     Story("Drift", {'freshet_drifts_total{detector="adwin"}': "0x20 0+1x1 1x140"}, 25, 100),
     Story(
         "QualityBelowItsWeek",
-        {'freshet_quality{metric="hr_10",window="recent",slice="all"}': "0.2x300 0.1x60 0.2x200"},
+        {'freshet_quality{metric="hr@10",window="1000",slice="all"}': "0.2x300 0.1x60 0.2x200"},
         340, 380,
     ),
     Story("SnapshotOld", level("freshet_snapshot_age_seconds", bad="1000"), 23, 45),
@@ -159,7 +159,7 @@ def _case(story: Story, rules: list[Rule]) -> dict[str, object]:
     series = [{"series": name, "values": values} for name, values in story.series.items()]
     labels: dict[str, str] = {"severity": rule.severity}
     if story.alert == "QualityBelowItsWeek":
-        labels |= {"metric": "hr_10", "window": "recent", "slice": "all"}
+        labels |= {"metric": "hr@10", "window": "1000", "slice": "all"}
     firing = [{"exp_labels": labels, "exp_annotations": {"summary": rule.summary}}]
     times = [(10, []), (story.fires_at, firing), (story.over_at, [])]
     wanted = [

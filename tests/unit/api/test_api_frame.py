@@ -70,8 +70,10 @@ def test_metrics(call: Any, shop: Any) -> None:
     call("GET", "/v1/items/secret-item")
     call("GET", "/secret-path")
     event = {"type": "view", "user_id": "secret-user", "item_id": "i1", "event_id": "e"}
-    events = {"events": [event, event, {**event, "consent": False}]}
+    odd = {**event, "type": "secret_type", "event_id": "f"}
+    events = {"events": [event, odd, {**event, "consent": False}]}
     call("POST", "/v1/events", {"events": [event]})
+    call("POST", "/v1/events", odd)
     call("POST", "/v1/events", events)
     call("POST", "/v1/events", {"type": "Secret"})
     response = call("GET", "/metrics")
@@ -84,10 +86,12 @@ def test_metrics(call: Any, shop: Any) -> None:
         'seconds_count{route="/v1/items/{item_id}",status_class="4xx"} 1.0',
         'freshet_request_duration_seconds_count{route="unmatched",status_class="4xx"} 1.0',
         'freshet_responses_total{degraded="false",served_by="trending"} 1.0',
-        'freshet_events_total{result="accepted"} 1.0',
-        'freshet_events_total{result="duplicate"} 2.0',
-        'freshet_events_total{result="ignored"} 1.0',
-        'freshet_events_total{result="refused"} 1.0',
+        'freshet_events_total{result="accepted",type="view"} 1.0',
+        'freshet_events_total{result="duplicate",type="view"} 1.0',
+        'freshet_events_total{result="duplicate",type="other"} 1.0',
+        'freshet_events_total{result="ignored",type="other"} 1.0',
+        'freshet_events_total{result="refused",type="other"} 1.0',
+        'freshet_events_total{result="accepted",type="other"} 1.0',
         "freshet_applied_total 7.0",
         "freshet_lag_records 3.0",
     ):

@@ -68,5 +68,5 @@ def test_the_window_grows_past_its_first_tables() -> None:
 
 def test_records_without_an_identity_are_no_repeats() -> None:
     window = AppendWindow(8)
-    assert window.observe([NewRecord(b"a"), NewRecord(b"a"), NewRecord(b"b", identity=1)]) == 0
-    assert window.observe([NewRecord(b"b", identity=1)]) == 1
+    assert window.observe([NewRecord(b"a"), NewRecord(b"a"), NewRecord(b"b", identity=1)]) == []
+    assert window.observe([NewRecord(b"a"), NewRecord(b"b", identity=1)]) == [1]
