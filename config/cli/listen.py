@@ -73,8 +73,8 @@ def listen(
     import uvicorn
 
     from api.app import create_app
-    from api.connections import IDLE_S, Connection
     from api.canary import Flight
+    from api.connections import IDLE_S, Connection
     from config.alerts import watch_of
 
     every_s = settings.canary.every_s
