@@ -34,7 +34,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
-    def start(self, file_limit: int | None = None) -> None:
+    def start(self, file_limit: int | None = None, **env: str) -> None:
         """Start and wait until it is ready; `file_limit` stands for a disk that is full."""
         self.folder.mkdir(exist_ok=True)
         output = self.folder / "output.txt"
@@ -45,7 +45,7 @@ class Server:
                 stdout=file, stderr=file, cwd=self.folder,
                 env={
                     **os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200",
-                    "FRESHET_SNAPSHOTS__EVERY_RECORDS": "500",
+                    "FRESHET_SNAPSHOTS__EVERY_RECORDS": "500", **env,
                 },
             )  # fmt: skip
         if file_limit is not None:
