@@ -22,6 +22,8 @@ IDLE_S: Final = 5
 READ_S: Final = 30.0
 #: Twice the longest query; headers are small beside it.
 HEAD_BYTES: Final = 1 << 17
+#: What the parser takes; its numbers have 16 bits.
+URL_BYTES: Final = (1 << 16) - 1
 
 
 class Connection(HttpToolsProtocol):
@@ -74,6 +76,9 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like everything else."""
+        if len(getattr(self, "url", b"")) > URL_BYTES:
+            self._refuse(414, "too_large", f"the address must be at most {URL_BYTES} bytes")
+            return
         self._refuse(400, "not_http", "this is not a valid HTTP request")
 
     def _between_requests(self) -> bool:
@@ -119,5 +124,8 @@ class Connection(HttpToolsProtocol):
 
 
 _PHRASES: Final[dict[int, Any]] = {
-    400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large",
-}  # fmt: skip
+    400: "Bad Request",
+    408: "Request Timeout",
+    414: "URI Too Long",
+    431: "Request Header Fields Too Large",
+}

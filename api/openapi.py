@@ -29,9 +29,11 @@ _SAID: Final = {
     404: "Not known",
     408: "The body took too long",
     413: "The body is too large",
+    414: "The address is too long",
     415: "Not sent as JSON",
     421: "Not a host that this server answers to",
     422: "Something in it is wrong; `field` says what",
+    431: "The headers are too long",
     429: "Too many requests; `Retry-After` says when",
     503: "Not now; `Retry-After` says when",
 }
@@ -84,7 +86,7 @@ def _words(path: str) -> list[str]:
 def _refusals(call: Call) -> list[int]:
     may_be_wrong = {422}  # an unknown parameter of the query, at least
     guarded = {401, 403, 429, 503} if call.access != "open" else set()
-    return sorted({*call.refuses, *may_be_wrong, *guarded, 421})
+    return sorted({*call.refuses, *may_be_wrong, *guarded, 414, 421, 431})
 
 
 def _response(status: int, call: Call) -> dict[str, Any]:

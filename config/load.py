@@ -15,9 +15,8 @@ import msgspec
 
 from config.errors import ConfigError
 from config.settings import Settings
-from models.errors import GuestUnknown
-from models.rating_tables import GUESTS
-from models.river_models import build
+from models.errors import SettingUnsuitable
+from models.suitable import require_suitable
 
 PREFIX = "FRESHET_"
 FILE = "freshet.toml"
@@ -62,7 +61,10 @@ def _require_whole(settings: Settings) -> None:
         raise ConfigError("redis.url: holds a password; it belongs in the file redis.password_file")
     if settings.worker.heartbeat_s * 3 > settings.worker.session_timeout_s:
         raise ConfigError("worker.heartbeat_s: must be a third of worker.session_timeout_s at most")
-    _require_guests(settings)
+    try:
+        require_suitable(settings.learning)
+    except SettingUnsuitable as error:
+        raise ConfigError(str(error)) from None
     for section, struct in (
         ("kafka.security", settings.kafka.security),
         ("redis", settings.redis),
@@ -71,21 +73,6 @@ def _require_whole(settings: Settings) -> None:
         for name, value in msgspec.structs.asdict(struct).items():
             if name.endswith("_file") and value and not Path(value).is_file():
                 raise ConfigError(f"{section}.{name}: {value} is not a file")
-
-
-def _require_guests(settings: Settings) -> None:
-    """Raise ConfigError where a model of River's is named that River does not have."""
-    named = settings.learning.river
-    for name, river in named.items():
-        key = f"learning.river.{name}"
-        if not _GUEST.fullmatch(name):
-            raise ConfigError(f"{key}: must be 1-64 of a-z, 0-9 and _, beginning with a letter")
-        try:
-            build(river.path, river.parameters, key, seed=1)
-        except GuestUnknown as error:
-            raise ConfigError(str(error)) from None
-    if sum(river.role == "rating" for river in named.values()) > GUESTS:
-        raise ConfigError(f"learning.river: has more than {GUESTS} models with the role rating")
 
 
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> Tree:

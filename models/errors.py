@@ -13,9 +13,14 @@ class GuestRefused(ModelError):
     """A stored guest model names a class that is not on the allow-list."""
 
 
-class GuestUnknown(ModelError):
-    """A configuration names a model or a parameter that River does not have."""
+class SettingUnsuitable(ModelError):
+    """A learning configuration cannot be learned under; `key` is dotted, `cause` without values."""
 
     def __init__(self, key: str, cause: str) -> None:
         super().__init__(f"{key}: {cause}")
         self.key = key
+        self.cause = cause
+
+
+class GuestUnknown(SettingUnsuitable):
+    """A configuration names a model or a parameter that River does not have."""

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from models.model import Learned, Model
 from models.settings import LearningSettings
+from models.suitable import known_guests
 from stream.errors import SequenceGap
 from stream.examples import NOTHING, Control, ExampleBatch, Piece
 
@@ -68,11 +69,15 @@ class ModelStage:
 def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
     """The part of `settings` a model can take, whoever wrote the record.
 
-    Every horizon stays, and vectors keep their dimensions once there are items: kernels would
-    read past the end of the tables.
+    Every horizon stays, guests that River has not got are left out, and vectors keep their
+    dimensions once there are items: kernels would read past the end of the tables.
     """
     now = model.settings
-    settings = replace(settings, cooccurrence={**now.cooccurrence, **settings.cooccurrence})
+    settings = replace(
+        settings,
+        cooccurrence={**now.cooccurrence, **settings.cooccurrence},
+        river=known_guests(settings.river),
+    )
     if model.items == 0:
         return settings
     return replace(

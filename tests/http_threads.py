@@ -12,6 +12,8 @@ from typing import Any
 
 import uvicorn
 
+from api.connections import Connection
+
 # Server and test share the interpreter: at the default of 5 ms each answer waits for its turn.
 _SWITCH_S = 0.0005
 
@@ -22,7 +24,10 @@ def in_a_thread(application: Any, port: int | None = None) -> Iterator[str]:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port or 0))
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off", ws="none"))
+    config = uvicorn.Config(
+        application, http=Connection, log_config=None, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)

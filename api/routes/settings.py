@@ -11,7 +11,9 @@ from api import schemas
 from api.call import Call, Incoming
 from api.errors import Refused, refusal_of, unavailable
 from api.responses import answered
+from models.errors import SettingUnsuitable
 from models.settings import LearningSettings
+from models.suitable import require_suitable
 from stream.errors import InvalidEvent, LogUnavailable, ManifestMismatch
 from stream.events import decode
 from stream.positions import to_token
@@ -38,9 +40,14 @@ class LearningConfiguration:
     async def put(self, incoming: Incoming) -> Response:
         try:
             wanted: _Wanted = decode(_wanted, await incoming.body())
+            require_suitable(wanted.learning)
             applied = await self._service.apply_settings(wanted.learning)
         except InvalidEvent as error:
             raise refusal_of(error) from None
+        except SettingUnsuitable as error:
+            # Below the section stand names of the sender's own.
+            field = ".".join(error.key.split(".")[:2])
+            raise Refused(422, f"{field}: {error.cause}", field) from None
         except ManifestMismatch as error:
             raise Refused(422, str(error), error.keys[0]) from None
         except LogUnavailable as error:

@@ -88,6 +88,8 @@ RAW = [
     b'{"type":"item","item_id":"i1","price":1e308,"attributes":{"a":1e308}}',
     b'{"type":"item","item_id":"i1","price":NaN}',
     b'{"type":"user","user_id":"u1","attributes":{"a":-1e308}}',
+    b'{"type":"setting","learning":{"river":{"a":{"class":"os.system","role":"rating"}}}}',
+    b'{"type":"setting","learning":{"ratings":{"l2":NaN}}}',
 ]
 
 

@@ -155,6 +155,13 @@ def test_what_is_no_http_gets_the_envelope(connect: Any) -> None:
     assert b"secret" not in said
 
 
+def test_an_address_without_end_is_refused(connect: Any) -> None:
+    client = connect()
+    client.sendall(b"GET /v1/trending?k=" + b"1" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    status, error = refusal(told(client))
+    assert (status, error["code"]) == (414, "too_large")
+
+
 def test_who_reads_nothing_is_given_up(connect: Any) -> None:
     client = connect()
     name = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n"
