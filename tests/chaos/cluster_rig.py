@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ from config.cluster import Parts, offline
 from config.load import load
 from deploy.local.kafka import QUICK, Broker
 from deploy.local.kafka import brokers as several
-from deploy.local.processes import Server, free_port
+from deploy.local.processes import Server, ServerMissing, free_port
 from deploy.local.redis import Redis
 from stream.cluster.offline import TopicReader
 from stream.kafka.envelopes import unpack
 from stream.source import TP
 from tests.chaos.tcp_proxy import Proxy
+from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS, USERS, ITEMS = 3, 60, 80
@@ -314,3 +316,18 @@ class Rig:
 
 def click(name: str, item_id: str = "i1") -> dict[str, str]:
     return {"type": "view", "user_id": "u1", "item_id": item_id, "event_id": name}
+
+
+@contextmanager
+def running(folder: Path, *, proxies: bool = False, brokers: int = 1) -> Iterator[Rig]:
+    """A rig that runs; skips where a server's program is missing."""
+    try:
+        made = Rig(folder, proxies=proxies, brokers=brokers)
+    except ServerMissing as error:
+        missing(str(error))
+        raise
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

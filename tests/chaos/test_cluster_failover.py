@@ -8,10 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.processes import ServerMissing
 from tests.chaos.cluster_load import Load
-from tests.chaos.cluster_rig import Rig
-from tests.conftest import missing
+from tests.chaos.cluster_rig import Rig, running
 
 pytestmark = [
     pytest.mark.full,
@@ -25,16 +23,8 @@ pytestmark = [
 def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     if not full:
         pytest.skip("minutes long: --full")
-    try:
-        made = Rig(tmp_path_factory.mktemp("rig"), brokers=3)
-    except ServerMissing as error:
-        missing(str(error))
-        raise
-    try:
-        made.start()
+    with running(tmp_path_factory.mktemp("rig"), brokers=3) as made:
         yield made
-    finally:
-        made.stop()
 
 
 def test_the_leader_is_killed_under_load(rig: Rig) -> None:

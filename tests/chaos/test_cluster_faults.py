@@ -14,10 +14,8 @@ import httpx
 import pytest
 import redis
 
-from deploy.local.processes import ServerMissing
 from tests.chaos.cluster_load import Load
-from tests.chaos.cluster_rig import Rig, click, eventually
-from tests.conftest import missing
+from tests.chaos.cluster_rig import Rig, click, eventually, running
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -28,16 +26,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    try:
-        made = Rig(tmp_path_factory.mktemp("rig"))
-    except ServerMissing as error:
-        missing(str(error))
-        raise
-    try:
-        made.start()
+    with running(tmp_path_factory.mktemp("rig")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

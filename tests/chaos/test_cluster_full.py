@@ -13,11 +13,9 @@ import redis
 from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
-from deploy.local.processes import ServerMissing
 from tests.chaos.cluster_load import Load
-from tests.chaos.cluster_rig import Rig, click, eventually
+from tests.chaos.cluster_rig import Rig, click, eventually, running
 from tests.chaos.tcp_proxy import Proxy
-from tests.conftest import missing
 
 pytestmark = [
     pytest.mark.timeout(1_800),
@@ -30,16 +28,8 @@ pytestmark = [
 def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     if not full:
         pytest.skip("minutes long: --full")
-    try:
-        made = Rig(tmp_path_factory.mktemp("rig"), proxies=True)
-    except ServerMissing as error:
-        missing(str(error))
-        raise
-    try:
-        made.start()
+    with running(tmp_path_factory.mktemp("rig"), proxies=True) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,12 +16,14 @@ from deploy.local.processes import ServerMissing
 from deploy.local.redis import Redis
 from tests.conftest import missing
 
+Made = TypeVar("Made", Broker, Redis)
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The session's broker. Whoever kills or pauses one takes `new_broker` instead."""
+
+@contextmanager
+def started(make: Callable[[], Made]) -> Iterator[Made]:
+    """A server, ready; skips where its program is missing."""
     try:
-        server = Broker(tmp_path_factory.mktemp("kafka"), properties=QUICK)
+        server = make()
     except ServerMissing as error:
         missing(str(error))
         raise
@@ -29,6 +33,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The session's broker. Whoever kills or pauses one takes `new_broker` instead."""
+    with started(lambda: Broker(tmp_path_factory.mktemp("kafka"), properties=QUICK)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -40,17 +51,8 @@ def kafka(broker: Broker) -> str:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """The session's Redis. Whoever kills, empties or pauses one takes `new_redis` instead."""
-    try:
-        server = Redis(tmp_path_factory.mktemp("redis"))
-    except ServerMissing as error:
-        missing(str(error))
-        raise
-    server.start()
-    try:
-        server.await_ready()
+    with started(lambda: Redis(tmp_path_factory.mktemp("redis"))) as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="session")
