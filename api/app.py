@@ -15,6 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from api import openapi
 from api.alerts.watcher import Watch, Watcher
+from api.aside import Aside
 from api.assets import Assets
 from api.call import Call, routes_of
 from api.canary import Canary, Flight
@@ -30,6 +31,7 @@ from api.quality_metrics import QualityCollector
 from api.raw_path import RawPath
 from api.routes import (
     alerts,
+    batch,
     docs,
     events,
     health,
@@ -41,6 +43,7 @@ from api.routes import (
     users,
 )
 from api.routes.page import Title
+from api.routes.recommendations import Serving
 from stream.service import Service
 
 _HERE: Final = Path(__file__).parent
@@ -63,6 +66,7 @@ def create_app(
     watch: Watch = Watch(),  # noqa: B008
     flight: Flight = Flight(),  # noqa: B008
     access: bool = False,
+    serving: Serving = Serving(),  # noqa: B008
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Return the application. `version` and `demo` are what it says about itself.
@@ -75,11 +79,12 @@ def create_app(
     watcher = Watcher(watch, metrics.registry.collect)
     load = Load(front.bounds, metrics.registry)
     service = behind_breakers(service, metrics.registry)
-    ladder = Ladder(service, load)
+    ladder, aside = Ladder(service, load), Aside()
     canary = Canary(flight, service, ladder, metrics.registry)
     calls = [
         *events.calls(service, metrics),
-        *recommendations.calls(service, metrics, ladder),
+        *recommendations.calls(service, metrics, ladder, serving, aside),
+        *batch.calls(service, metrics, ladder, aside),
         *items.calls(service),
         *users.calls(service),
         *settings.calls(service),

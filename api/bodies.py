@@ -12,9 +12,19 @@ from msgspec import Raw, structs
 from api.errors import Refused, within
 from api.limits import BATCH
 from api.query import unknown_name
+from api.wanted import OPTIONS, Options, options_of_body
 from stream.canary import refuse_canary
 from stream.errors import InvalidEvent
-from stream.events import Item, User, decode, parse_feedback, parse_item, parse_user, time_of
+from stream.events import (
+    Item,
+    User,
+    check_id,
+    decode,
+    parse_feedback,
+    parse_item,
+    parse_user,
+    time_of,
+)
 from stream.manifest import Manifest
 from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord
@@ -26,20 +36,22 @@ S = TypeVar("S", Item, User)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _array = msgspec.json.Decoder(list[Raw])
 _anything = msgspec.json.Decoder(Any)
-_number = msgspec.json.Decoder(int)
+_texts = msgspec.json.Decoder(list[str])
 
 _ITEM_FIELDS: Final = tuple(n for n in Item.__struct_fields__ if n != "deleted")
 _USER_FIELDS: Final = User.__struct_fields__
+# Options of a list that is shown to somebody now.
+_ONE_LIST: Final = ("explain", "consent", "next")
 #: Who a session's events belong to, while they are asked about.
 _SOMEBODY: Final = b'"session"'
 
 
 @dataclass(frozen=True)
 class Session:
-    """Events that came with a request for recommendations, and how many items are wanted."""
+    """Events that came with a request for recommendations, and what is wanted."""
 
     records: list[LogRecord]
-    k: int
+    options: Options
 
     def row(self, manifest: Manifest) -> UserRow | None:
         """What stage one would know of a user with these events; nothing of it is kept."""
@@ -86,14 +98,32 @@ def _client_user(raw: Raw) -> User:
 def session_of(body: bytes, now: float, manifest: Manifest) -> Session:
     """Check a session's events like feedback, but that they need no `user_id` and may be old."""
     fields = _fields(body)
-    _only(fields, ("events", "k"), "the request")
+    _only(fields, ("events", *OPTIONS), "the request")
     if "events" not in fields:
         raise InvalidEvent("events", "is required")
-    k = _k(fields["k"]) if "k" in fields else 10
+    options = options_of_body(fields)
     raws = _batch(fields["events"], "events", empty=True)
     events = _each("events", raws, lambda raw: _session_event(raw, now, manifest))
     given = [event for event in events if event is not None]
-    return Session([LogRecord(at, now, True, event) for at, event in enumerate(given)], k)
+    return Session([LogRecord(at, now, True, event) for at, event in enumerate(given)], options)
+
+
+def crowd_of(body: bytes) -> tuple[list[str], Options]:
+    """Users whose lists are wanted, and the options of all of them."""
+    fields = _fields(body)
+    known = [name for name in OPTIONS if name not in _ONE_LIST]
+    _only(fields, ("user_ids", *known), "the request")
+    if "user_ids" not in fields:
+        raise InvalidEvent("user_ids", "is required")
+    try:
+        user_ids: list[str] = decode(_texts, fields["user_ids"])
+    except InvalidEvent as error:
+        raise within("user_ids", error) from None
+    if not 1 <= len(user_ids) <= BATCH:
+        raise InvalidEvent("user_ids", f"must have 1 to {BATCH} elements")
+    for at, user_id in enumerate(user_ids):
+        check_id(f"user_ids.{at}", user_id)
+    return user_ids, options_of_body(fields)
 
 
 def _session_event(raw: Raw, now: float, manifest: Manifest) -> bytes | None:
@@ -105,16 +135,6 @@ def _session_event(raw: Raw, now: float, manifest: Manifest) -> bytes | None:
     if event.consent is False:
         return None
     return msgspec.json.encode({**fields, "user_id": Raw(_SOMEBODY)})
-
-
-def _k(raw: Raw) -> int:
-    try:
-        k: int = decode(_number, raw)
-    except InvalidEvent as error:
-        raise within("k", error) from None
-    if not 1 <= k <= 100:
-        raise InvalidEvent("k", "must be a whole number from 1 to 100")
-    return k
 
 
 def _fields(body: bytes) -> dict[str, Raw]:

@@ -45,7 +45,8 @@ class Call:
     """Method, path, handler, and what they ask of the caller; the rest is for the reader of /docs.
 
     `admin` names flags of the query that only an admin may set. `takes` and `returns` are types
-    of `api.schemas`; `refuses` are statuses beside 422.
+    of `api.schemas`; `also` are statuses of success beside `status`, `refuses` those of
+    refusals beside 422.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Call:
     example: Any = None
     returns: type = str
     status: int = 200
+    also: Sequence[int] = ()
     refuses: Sequence[int] = ()
     hidden: bool = False
     access: Access = "read"

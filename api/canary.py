@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.ladder import Ladder, Wanted
+from api.ladder import Ladder
 from api.metrics import BUCKETS
+from api.wanted import Wanted
 from stream.service import Checked, Service
 
 # How long a click is waited for; one that has not shown by then counts as this much more,

@@ -12,18 +12,23 @@ from typing import Any, Final
 
 import structlog
 
+from api.composing import Items, bare_explanation, chosen, compose
 from api.load import Load
-from models.answers import Asked, Listed, nobody
+from api.wanted import Wanted
+from models.answers import Asked, Listed
+from models.examples import Past, empty_past
+from models.facets import Filters
+from models.pasts import joined
 from stream.profiles import UserRow
 from stream.service import Reading, Service
 
-Items = list[dict[str, Any]]
 Rung = tuple[str, Callable[[], Sequence[Listed] | None]]
 
 #: Items kept for the moment when nothing else works: the longest list that can be asked for.
 KEPT: Final = 100
 # Younger than this the kept list is not drawn again; at zero every request would pay for it.
 _KEPT_FOR_S: Final = 10.0
+_HEAD: Final = ("item_id", "score", "reason", "because")
 # A broken rung is met by every request; one warning in this time is enough to act on.
 _WARN_EVERY_S: Final = 1.0
 
@@ -35,33 +40,44 @@ class RowsAway(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How many, and what must not be among them; with `draw`, a new item may be drawn into it."""
-
-    k: int = 10
-    category: str | None = None
-    exclude: Sequence[str] = ()
-    draw: str | None = None
-    user_id: str = ""
-
-
-@dataclass(frozen=True)
 class Answer:
     """A list ready to be sent. `degraded`: a healthy system would have answered from above.
 
-    `listed` is what the items were made of, with their propensities; empty for a static list.
+    `places` is what the items were made of, with their propensities; empty for a static list.
     """
 
     items: Items
     served_by: str
     degraded: bool
-    listed: Sequence[Listed] = ()
+    places: Sequence[Listed] = ()
 
 
 def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
-    if row is None:
-        return nobody(wanted.k, wanted.category, wanted.exclude)
-    return Asked(row.past, row.types, wanted.k, wanted.category, wanted.exclude)
+    past, types = (row.past, row.types) if row is not None else (empty_past(), ())
+    return _asked_for(past, types, wanted)
+
+
+def _asked_for(past: Past, types: Sequence[str], wanted: Wanted) -> Asked:
+    return Asked(past, types, wanted.k, wanted.filters, wanted.diversity, wanted.explain)
+
+
+def _has_acted(row: UserRow | None) -> bool:
+    return row is not None and bool(row.counts)
+
+
+def _fits(item: dict[str, Any], filters: Filters, key_of: Callable[[str], int]) -> bool:
+    """Whether an item that was kept passes; it is judged by the fields it was kept with."""
+    known = {item["item_id"], key_of(item["item_id"])}
+    price, stock = item.get("price"), item.get("stock")
+    low, high = filters.price_min, filters.price_max
+    return not (
+        (filters.category is not None and filters.category not in item.get("categories", ()))
+        or (filters.include is not None and known.isdisjoint(filters.include))
+        or not known.isdisjoint((*filters.exclude, *filters.shown))
+        or (filters.in_stock and stock is not None and stock <= 0)
+        or (low is not None and (price is None or price < low))
+        or (high is not None and (price is None or price > high))
+    )
 
 
 class Ladder:
@@ -80,7 +96,7 @@ class Ladder:
         `reading` is None where the row could not be had: the answer is then degraded.
         """
         row = reading.row if reading else None
-        acted = row is not None and bool(row.counts)
+        acted = _has_acted(row)
 
         def from_past() -> Sequence[Listed] | None:
             if reading is None:
@@ -111,9 +127,40 @@ class Ladder:
             [("session", from_past), ("trending", lambda: self._trending(wanted))], wanted
         )
 
+    def many(
+        self, user_ids: Sequence[str], readings: Sequence[Reading | None], wanted: Wanted
+    ) -> list[Answer]:
+        """A list for each of many users, as `personal` has it, ranked in one go where that holds.
+
+        Users of one partition share the names of their types; so do all without a row.
+        """
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for at, reading in enumerate(readings):
+            if reading is not None:
+                names = tuple(reading.row.types) if reading.row is not None else ()
+                groups.setdefault(names, []).append(at)
+        answers: dict[int, Answer] = {}
+        try:
+            for names, group in groups.items():
+                rows = [reading.row for at in group if (reading := readings[at])]
+                past = joined([row.past if row is not None else empty_past() for row in rows])
+                lists = self._service.model.recommend_all(
+                    _asked_for(past, names, wanted), [user_ids[at] for at in group]
+                )
+                for at, row, listed in zip(group, rows, lists, strict=True):
+                    shown = compose(self._service.model, listed, wanted)
+                    rung = "personal" if _has_acted(row) else "trending"
+                    answers[at] = Answer(shown.items, rung, False, shown.places)
+        except Exception:  # noqa: BLE001 - whatever broke, each gets what can be had
+            self._warn("personal")
+        if len(answers) < len(readings):
+            away = self.personal(None, wanted)
+            answers = dict.fromkeys(range(len(readings)), away) | answers
+        return [answers[at] for at in range(len(readings))]
+
     def similar(self, item_id: str, k: int) -> Answer:
         """Items like this one; trending ones for an item nobody knows."""
-        others = Wanted(k, exclude=(item_id,))
+        others = Wanted(k, Filters(exclude=(item_id,)))
 
         def alike() -> Sequence[Listed] | None:
             return self._service.model.similar(item_id, k) or None
@@ -148,7 +195,7 @@ class Ladder:
         for name, rung in rungs:
             try:
                 listed = rung()
-                items = None if listed is None else self._items(listed)
+                shown = None if listed is None else compose(self._service.model, listed, wanted)
             except RowsAway:  # told where it happened
                 degraded = True
                 continue
@@ -156,10 +203,10 @@ class Ladder:
                 self._warn(name)
                 degraded = True
                 continue
-            if items is not None:
+            if shown is not None:
                 if not degraded:
                     self._keep()
-                return Answer(items, name, degraded, listed or ())
+                return Answer(shown.items, name, degraded, shown.places)
         return Answer(self._static(wanted), "static", True)
 
     def _from_row(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed] | None:
@@ -189,19 +236,6 @@ class Ladder:
             ]
         return listed[: wanted.k]
 
-    def _items(self, listed: Sequence[Listed]) -> Items:
-        model = self._service.model
-        items: Items = []
-        for place in listed:
-            head = {
-                "item_id": model.id_of(place.row),
-                "score": place.score,
-                "reason": place.reason,
-                "because": [model.id_of(row) for row in place.because],
-            }
-            items.append({**head, **(model.document(place.row) or {}), **head})
-        return items
-
     def _keep(self) -> None:
         """Remember a list for the last rung, while things work."""
         now = time.monotonic()
@@ -209,18 +243,22 @@ class Ladder:
             return
         self._kept_at = now
         try:
-            self._kept = self._items(self._trending(Wanted(KEPT))) or self._kept
+            kept = Wanted(KEPT)
+            self._kept = (
+                compose(self._service.model, self._trending(kept), kept).items or self._kept
+            )
         except Exception:  # noqa: BLE001 - the list kept before stays
             self._warn("static")
 
     def _static(self, wanted: Wanted) -> Items:
-        left = [
-            item
-            for item in self._kept
-            if item["item_id"] not in wanted.exclude
-            and self._still_listed(item["item_id"])
-            and (wanted.category is None or wanted.category in item.get("categories", ()))
-        ]
+        key_of, left = self._service.model.key_of, []
+        for item in self._kept:
+            fits = _fits(item, wanted.filters, key_of)
+            if fits and self._still_listed(item["item_id"]):
+                head = {name: item[name] for name in _HEAD}
+                if wanted.explain:
+                    head["explanation"] = bare_explanation(item["score"], item["reason"])
+                left.append({**chosen(item, wanted.fields), **head})
         return left[: wanted.k]
 
     def _still_listed(self, item_id: str) -> bool:

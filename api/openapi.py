@@ -23,6 +23,7 @@ _PATHS: Final = "#/components/schemas/{name}"
 _SAID: Final = {
     200: "Here it is",
     202: "Durable, and learned from now on",
+    304: "The items are those that `If-None-Match` names",
     400: "Not JSON",
     401: "No key, or one that is not known, where keys are asked for",
     403: "The key has not got the scope",
@@ -66,7 +67,8 @@ def _operation(call: Call) -> dict[str, Any]:
         "tags": [call.tag],
         "parameters": [*map(_in_path, call.ids), *map(_in_query, call.query)],
         "responses": {
-            str(status): _response(status, call) for status in (call.status, *_refusals(call))
+            str(status): _response(status, call)
+            for status in (call.status, *call.also, *_refusals(call))
         },
     }
     if call.access != "open":
@@ -80,7 +82,8 @@ def _operation(call: Call) -> dict[str, Any]:
 
 
 def _words(path: str) -> list[str]:
-    return [part.strip("{}") for part in path.split("/") if part not in ("", "v1")]
+    parts = path.replace(":", "/").split("/")
+    return [part.strip("{}") for part in parts if part not in ("", "v1")]
 
 
 def _refusals(call: Call) -> list[int]:
@@ -90,6 +93,8 @@ def _refusals(call: Call) -> list[int]:
 
 
 def _response(status: int, call: Call) -> dict[str, Any]:
+    if status == 304:
+        return {"description": _SAID[status]}
     if status >= 400:
         content = {"application/json": {"schema": _ref(schemas.Error)}}
     elif call.returns is str:
@@ -113,8 +118,8 @@ def _in_query(param: Param) -> dict[str, Any]:
     shown: dict[str, Any] = {"name": param.name, "in": "query", "schema": param.schema()}
     if param.says:
         shown["description"] = param.says
-    if param.repeated:
-        shown.update(style="form", explode=True)
+    if shown["schema"]["type"] == "array":
+        shown.update(style="form", explode=param.repeated)
     return shown
 
 

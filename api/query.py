@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from stream.events import check_id
 from stream.positions import from_token
 
 EXCLUDED: Final = 1_000
+_REAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 
 class Param(Protocol):
@@ -95,6 +97,68 @@ class Name:
     def schema(self) -> dict[str, Any]:
         one = {"type": "string", "minLength": 1, "maxLength": 128}
         return {"type": "array", "items": one, "maxItems": EXCLUDED} if self.repeated else one
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number within bounds; `default` None: none."""
+
+    name: str
+    low: float
+    high: float
+    default: float | None = None
+    says: str = ""
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> float:
+        if len(text) <= 32 and _REAL.fullmatch(text):
+            number = float(text)
+            if self.low <= number <= self.high:
+                return number
+        raise Refused(
+            422, f"{self.name} must be a number from {self.low:g} to {self.high:g}", self.name
+        )
+
+    def schema(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"type": "number", "minimum": self.low, "maximum": self.high}
+        return shown if self.default is None else {**shown, "default": self.default}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Some of `known`, with commas between them; nothing between them is none of them."""
+
+    name: str
+    known: Sequence[str]
+    says: str = ""
+    default: ClassVar[None] = None
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> tuple[str, ...]:
+        words = tuple(text.split(",")) if text else ()
+        if any(word not in self.known for word in words):
+            message = f"{self.name} must be some of {', '.join(self.known)}, with commas between"
+            raise Refused(422, message, self.name)
+        return tuple(dict.fromkeys(words))
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string", "enum": list(self.known)}}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The `next` of an earlier answer; `api.paging` reads what it holds."""
+
+    name: str
+    says: str = ""
+    default: ClassVar[None] = None
+    repeated: ClassVar[bool] = False
+
+    def read(self, text: str) -> str:
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 
 
 @dataclass(frozen=True)

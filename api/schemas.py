@@ -58,11 +58,66 @@ class SessionEvent(Struct, kw_only=True):
     user_id: Id | None = None
 
 
-class Session(Struct, kw_only=True):
+CatalogueField = Literal[
+    "title", "categories", "description", "tags", "price", "discount_percent", "stock", "rating",
+    "attributes",
+]  # fmt: skip
+Ids = Annotated[list[Id], Meta(max_length=1000)]
+Price = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class Filtered(Struct, kw_only=True):
+    """What may be in a list, and how it is answered."""
+
+    k: Annotated[int, Meta(ge=1, le=100)] = 10
+    category: Id | None = None
+    include: Annotated[Ids, Meta(min_length=1, description="Only these")] | None = None
+    exclude: Annotated[Ids, Meta(description="None of these")] = []
+    in_stock: Annotated[bool, Meta(description="Stock above 0, or not counted")] = False
+    price_min: Price | None = None
+    price_max: Price | None = None
+    fields: (
+        Annotated[list[CatalogueField], Meta(description="Of the catalogue; all if left out")]
+        | None
+    ) = None
+    diversity: Annotated[
+        float, Meta(ge=0, le=1, description="0: by score alone; towards 1, less of the same")
+    ] = 0.0
+
+
+class Session(Filtered, kw_only=True):
     """What somebody did just now."""
 
     events: Annotated[list[SessionEvent], Meta(max_length=1000)]
-    k: Annotated[int, Meta(ge=1, le=100)] = 10
+    explain: bool = False
+    consent: bool = True
+    next: Annotated[str | None, Meta(description="Of the answer before, with the same events")] = (
+        None
+    )
+
+
+class Crowd(Filtered, kw_only=True):
+    """Users whose lists are wanted. Catalogue fields are answered where `fields` names them."""
+
+    user_ids: Annotated[list[Id], Meta(min_length=1, max_length=1000)]
+
+
+class EventShare(Struct, kw_only=True):
+    """What an event of the past gave to a source's value."""
+
+    item_id: Id
+    source: str
+    value: float
+
+
+class Explanation(Struct, kw_only=True):
+    """`base` and the sources add up to the score; the events of a source, where any, to it."""
+
+    base: Annotated[float, Meta(description="The score of the average candidate of this list")]
+    sources: Annotated[
+        dict[str, float], Meta(description="By source; `context`: of the item and the user as such")
+    ]
+    events: list[EventShare]
 
 
 class Recommended(Struct, kw_only=True):
@@ -70,8 +125,9 @@ class Recommended(Struct, kw_only=True):
 
     item_id: Id
     score: float
-    reason: Literal["history", "popular", "new", "trending", "similar", "explored"]
+    reason: Literal["history", "popular", "new", "trending", "similar", "explored", "diversity"]
     because: Annotated[list[str], Meta(description="Items of the history that weighed most")]
+    explanation: Annotated[Explanation | None, Meta(description="With `explain=true`")] = None
     title: str | None = None
     categories: list[str] = []
     description: str | None = None
@@ -94,6 +150,24 @@ class Recommendations(Struct, kw_only=True):
     position: Token
     model_version: int
     age_ms: int
+    next: Annotated[
+        str | None, Meta(description="Give it as `next` for the page after this; null at the end")
+    ] = None
+
+
+class UserList(Struct, kw_only=True):
+    """A user's list. Nothing of it is remembered as shown."""
+
+    user_id: Id
+    items: list[Recommended]
+    served_by: ServedBy
+    degraded: bool
+
+
+class UserLists(Struct, kw_only=True):
+    """In the order of the users asked for."""
+
+    lists: list[UserList]
 
 
 class Listed(Struct, kw_only=True):

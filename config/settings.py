@@ -32,6 +32,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     addresses whose `X-Forwarded-For` is believed, `*` any. `keys_file`, when empty, is
     `keys.json` in the data folder. Beyond `queue` requests in hand further ones get 503; while a
     turn of the event loop takes longer than `heavy_s`, lists come from a cheaper rung.
+    `impressions` is the share of lists that is remembered in the
+    log as shown; `cache_entries` are answers each process keeps for a repeat of the same request.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +48,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     proxies: list[str] = []
     queue: Count = 512
     heavy_s: Seconds = 0.1
+    impressions: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    cache_entries: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings
 from models.compiled import inner
+from models.diversity import diversify
 from models.examples import HISTORY, Past, Types, empty_past, types_of
+from models.explanation import Explanation, explain
+from models.facets import ANY, Filters
 from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
@@ -28,13 +31,18 @@ _WORTH_NAMING: Final = 0.5
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: a past of one row, the names of its types, and what to leave out."""
+    """One request: a past, the names of its types, how many of what may be listed, and how.
+
+    `diversity` is from 0, by score alone, to 1. With `explain` every place tells why. The past
+    has one row; where lists are made for many at once, a row each.
+    """
 
     past: Past
     types: Sequence[str] = ()
     k: int = 10
-    category: str | None = None
-    exclude: Sequence[str] = field(default_factory=tuple)
+    filters: Filters = ANY
+    diversity: float = 0.0
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,28 +58,86 @@ class Listed:
     because: tuple[int, ...] = ()
     source: int = -1  # number of the source that ranks it best, -1 = none lists it
     propensity: float = 1.0
+    explanation: Explanation | None = None  # where it was asked for, and the ranker's is the score
 
 
-def nobody(k: int = 10, category: str | None = None, exclude: Sequence[str] = ()) -> Asked:
+def nobody(k: int = 10, filters: Filters = ANY) -> Asked:
     """A request of somebody without a past."""
-    return Asked(empty_past(), (), k, category, exclude)
+    return Asked(empty_past(), (), k, filters)
 
 
 def listed(
     s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
 ) -> list[Listed]:
+    """The list of the past's only row."""
     types = types_of(list(asked.types), settings.events)
-    rows, scores, causes = np.full(asked.k, -1), np.zeros(asked.k), np.full((asked.k, CAUSES), -1)
-    sources = np.full(asked.k, -1, np.int8)
-    count = _list(s, w, asked.past, types, blocked, rows, scores, causes, sources)
+    out = _room(1, asked.k)
+    count, _ = _list(s, w, asked.past, 0, types, blocked, asked.diversity, out, 0)
+    return _places(s, out, 0, count)
+
+
+def explained(
+    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings,
+    places: list[Listed], guests: bool,
+) -> list[Listed]:  # fmt: skip
+    """`places` of this request's list with what their scores are made of.
+
+    It is ranked once more for that. What a learner has changed meanwhile is in the base; with
+    `guests`, what sets the score apart from the ranker's is theirs.
+    """
+    types = types_of(list(asked.types), settings.events)
+    _, count = _list(s, w, asked.past, 0, types, blocked, 0.0, _room(1, 1), 0)
+    length = min(int(asked.past.history_start[1]), HISTORY)
     return [
-        Listed(int(rows[at]), float(scores[at]), _reason(s, int(rows[at]), causes[at]),
-               tuple(int(c) for c in causes[at] if c >= 0), int(sources[at]))
+        replace(place, explanation=explain(s, w, place.row, place.score, count, length, guests))
+        for place in places
+    ]
+
+
+def listed_for_all(
+    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
+) -> list[list[Listed]]:
+    """A list for every row of the past, in one call of the kernel; nothing is explained."""
+    types = types_of(list(asked.types), settings.events)
+    rows = len(asked.past.history_start) - 1
+    out, counts = _room(rows, asked.k), np.zeros(rows, np.int64)
+    _list_all(s, w, asked.past, types, blocked, asked.diversity, out, counts)
+    return [_places(s, out, row, int(counts[row])) for row in range(rows)]
+
+
+class _Lists(NamedTuple):
+    """Lists as kernels write them: rows of `k` places."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    causes: NDArray[np.int64]  # [lists, k, CAUSES], -1 = none
+    sources: NDArray[np.int8]
+    moved: NDArray[np.uint8]  # by diversity
+
+
+def _room(lists: int, k: int) -> _Lists:
+    return _Lists(
+        np.full((lists, k), -1), np.zeros((lists, k)), np.full((lists, k, CAUSES), -1),
+        np.full((lists, k), -1, np.int8), np.zeros((lists, k), np.uint8),
+    )  # fmt: skip
+
+
+def _places(s: State, out: _Lists, row: int, count: int) -> list[Listed]:
+    items, scores = out.rows[row, :count].tolist(), out.scores[row, :count].tolist()
+    causes, sources = out.causes[row, :count].tolist(), out.sources[row, :count].tolist()
+    moved = out.moved[row, :count].tolist()
+    return [
+        Listed(
+            items[at], scores[at], _reason(s, items[at], causes[at], moved[at]),
+            tuple(cause for cause in causes[at] if cause >= 0), sources[at],
+        )
         for at in range(count)
     ]  # fmt: skip
 
 
-def _reason(s: State, row: int, causes: NDArray[np.int64]) -> str:
+def _reason(s: State, row: int, causes: list[int], moved: int) -> str:
+    if moved:
+        return "diversity"
     if causes[0] >= 0:
         return "history"
     return "popular" if s.popularity.total[row] > 0 else "new"
@@ -87,29 +153,42 @@ def readable(s: State, blocked: NDArray[np.uint8]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def asked_at(s: State, past: Past, length: int) -> float:
+def asked_at(s: State, past: Past, row: int, length: int) -> float:
     """Seconds: the model clock, or the user's last event where that is later."""
-    return max(s.clock[0], past.history_time[0]) if length > 0 else s.clock[0]
+    last = past.history_time[past.history_start[row]] if length > 0 else s.clock[0]
+    return max(s.clock[0], last)
 
 
 @njit(cache=True, nogil=True)
 def _list(
-    s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
-    rows: NDArray[np.int64], scores: NDArray[np.float64], causes: NDArray[np.int64],
-    sources: NDArray[np.int8],
-) -> int:  # fmt: skip
+    s: State, w: Scratch, past: Past, row: int, types: Types, blocked: NDArray[np.uint8],
+    diversity: float, out: _Lists, to: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Write the list of one row; return its length, and how many candidates there were."""
     items = readable(s, blocked)
-    length = read_past(s, w, past, 0, types, items)
-    now = asked_at(s, past, length)
-    read_ages(w, past, 0, length, now)
-    mask(s, w, past, 0, types, blocked, items)
-    count = min(rank(s, w, length, now, items), rows.shape[0])
+    length = read_past(s, w, past, row, types, items)
+    now = asked_at(s, past, row, length)
+    read_ages(w, past, row, length, now)
+    mask(s, w, past, row, types, blocked, items)
+    candidates = rank(s, w, length, now, items)
+    count = min(candidates, out.rows.shape[1])
+    if diversity > 0.0 and count > 0:
+        diversify(s, w, candidates, count, diversity, out.moved[to])
     for place in range(count):
         at = w.order[place]
-        rows[place] = w.candidates[at]
-        scores[place], sources[place] = w.final[at], w.best[at]
-        _find_causes(s, w, w.candidates[at], length, causes[place])
-    return count
+        out.rows[to, place] = w.candidates[at]
+        out.scores[to, place], out.sources[to, place] = w.final[at], w.best[at]
+        _find_causes(s, w, w.candidates[at], length, out.causes[to, place])
+    return count, candidates
+
+
+@njit(cache=True, nogil=True)
+def _list_all(
+    s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
+    diversity: float, out: _Lists, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    for row in range(counts.shape[0]):
+        counts[row] = _list(s, w, past, row, types, blocked, diversity, out, row)[0]
 
 
 @inner

@@ -86,7 +86,7 @@ def explored(
     place = chance.randint(1, last)
     drawn = replace(
         found[min(place, len(found) - 1)], row=chosen, reason=EXPLORED, because=(), source=-1,
-        propensity=share * likely / last,
+        propensity=share * likely / last, explanation=None,
     )  # fmt: skip
     kept = [replace(listed, propensity=1.0 - share) for listed in found]
     return [*kept[:place], drawn, *kept[place:]][: asked.k]

@@ -13,15 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import content, cooccurrence, factors, impressions, presets, state
-from models.answers import Asked, Listed, embedding_of, listed, similar_to, trending_of
+from models.answers import (
+    Asked,
+    Listed,
+    embedding_of,
+    explained,
+    listed,
+    listed_for_all,
+    similar_to,
+    trending_of,
+)
 from models.drift import Drift
 from models.examples import Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
+from models.facets import ANY, Facets, Filters
 from models.features import SOURCES
 from models.impressions import Lists, Outcomes, no_lists
 from models.index import find, fingerprint
 from models.learning import Scores, add_item, learn, no_scores
 from models.live import Live
+from models.pasts import row_of
 from models.ratings import Ratings
 from models.river_party import Party, learn_rated
 from models.river_turns import blended, learn_with_guests
@@ -77,7 +88,7 @@ class Model:
         self._documents = self.arena.add_blobs("items.document")
         self.ratings = Ratings(settings.ratings, self.seed)
         self.guests = Party(settings.river, self.seed)
-        self._categories: dict[str, set[int]] = {}
+        self._facets = Facets()
         # Items readers may list: the kernel counts a new one before it has its id here.
         self._named = 0
         self.live = Live(self.arena)
@@ -164,7 +175,7 @@ class Model:
         row = self._row_or_new(item["item_id"])
         if row is None:
             return
-        self._unlist_categories(row)
+        self._facets.drop(row, self.document(row) or {})
         self.arena["items.blocked"][row] = not item.get("available", True) or bool(
             item.get("deleted")
         )
@@ -174,7 +185,7 @@ class Model:
             self.ratings.describe(self.key_of(item["item_id"]), item)
             place(self._state.content.tiles, row, self.arena["content.vectors"][row])
             self.live.quality.describe(row, item.get("categories") or ())
-            self._list_categories(row, item)
+            self._facets.put(row, item)
         self.version += 1
 
     def apply_settings(self, settings: LearningSettings) -> None:
@@ -251,6 +262,11 @@ class Model:
         row = int(find(s.slots, s.key, np.uint64(key)))
         return row if row < self._named else -1
 
+    def keys_of(self, rows: Sequence[int]) -> list[int]:
+        """Keys of the items in these rows."""
+        keys: list[int] = self._state.key[np.array(rows, np.int64)].tolist()
+        return keys
+
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of an item, None where it was never put or was deleted."""
         raw = self._documents[row]
@@ -267,19 +283,37 @@ class Model:
         With `draw`, the id of a list that will be shown, a new item may be drawn into it.
         Guests are told who asks; without any, `user_id` does not matter.
         """
-        s, blocked, settings = self._state, self._allowed(asked), self.effective
+        s, blocked, settings = self._state, self._allowed(asked.filters), self.effective
         if self.guests.lists.guests:
             user = self.key_of(user_id)
             places = blended(self, asked, user, blocked, learning=False)[0][: asked.k]
         else:
             places = self.ranked(asked, blocked)
+        if asked.explain:
+            guests = bool(self.guests.lists.guests)
+            places = explained(s, self._scratch(), asked, blocked, settings, places, guests)
         if draw is not None and settings.exploration.share > 0.0:
             number = draw_of(draw, self.seed)
             places = explored(s, asked, places, blocked, settings, self._budget, number)
-        with self._counting:
-            for place in places:
-                self._served[place.source] += 1
+        self._count([places])
         return places
+
+    def recommend_all(self, asked: Asked, user_ids: Sequence[str]) -> list[list[Listed]]:
+        """The lists of `recommend`, without draws, for every row of the past."""
+        if self.guests.lists.guests:
+            rows = (replace(asked, past=row_of(asked.past, at)) for at in range(len(user_ids)))
+            pairs = zip(rows, user_ids, strict=True)
+            return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
+        s, blocked = self._state, self._allowed(asked.filters)
+        lists = listed_for_all(s, self._scratch(), asked, blocked, self.effective)
+        self._count(lists)
+        return lists
+
+    def _count(self, lists: Sequence[list[Listed]]) -> None:
+        with self._counting:
+            for places in lists:
+                for place in places:
+                    self._served[place.source] += 1
 
     @property
     def view(self) -> state.State:
@@ -305,7 +339,7 @@ class Model:
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
         """The k items with the most recent attention, less what `asked` leaves out."""
-        blocked = self._allowed(asked) if asked else self._state.blocked[: self._named]
+        blocked = self._allowed(asked.filters if asked else ANY)
         return trending_of(self._state, asked, blocked, k, self.effective)
 
     def rating(self, user_id: str, item_id: str, attributes: Sequence[int] = ()) -> float:
@@ -326,22 +360,12 @@ class Model:
         """Live quality and drift, as `GET /v1/quality` shows them."""
         return self.live.report(self.items, self.settings)
 
-    def _allowed(self, asked: Asked) -> NDArray[np.uint8]:
-        """Blocked items for one request (uint8[capacity]): the catalogue's, and the filters'."""
-        blocked = self._state.blocked[: self._named]
-        if not asked.category and not asked.exclude:
-            return blocked
-        blocked = blocked.copy()
-        if asked.category:
-            others = np.ones(blocked.shape[0], bool)
-            members = list(self._categories.get(asked.category, ()))
-            others[[row for row in members if row < len(others)]] = False
-            blocked[others] = 1
-        for item_id in asked.exclude:
-            row = self.row_of(self.key_of(item_id))
-            if 0 <= row < blocked.shape[0]:
-                blocked[row] = 1
-        return blocked
+    def _allowed(self, filters: Filters = ANY) -> NDArray[np.uint8]:
+        """Blocked items for one request (uint8[items]): the catalogue's, and the filters'."""
+        return self._facets.block(self._state.blocked[: self._named], filters, self._row)
+
+    def _row(self, item: str | int) -> int:
+        return self.row_of(item if isinstance(item, int) else self.key_of(item))
 
     # The state as a whole.
 
@@ -392,7 +416,7 @@ class Model:
         self.guests.load(objects)
         self.live.drifts.load(objects["drift"])
         for row in range(self.items):
-            self._list_categories(row, self.document(row) or {})
+            self._facets.put(row, self.document(row) or {})
         self._refresh()
 
     @property
@@ -433,11 +457,3 @@ class Model:
             mine = state.scratch(capacity, 128)
             self._threads.scratch = mine
         return mine
-
-    def _list_categories(self, row: int, item: Mapping[str, Any]) -> None:
-        for category in item.get("categories") or ():
-            self._categories.setdefault(category, set()).add(row)
-
-    def _unlist_categories(self, row: int) -> None:
-        for category in (self.document(row) or {}).get("categories") or ():
-            self._categories.get(category, set()).discard(row)

@@ -38,8 +38,8 @@ _MEAN_MEMORY: Final = 0.9
 _SQUARE_MEMORY: Final = 0.999
 # Longest gradient a step believes; a lesson's is about 1.
 _LONGEST: Final = 5.0
-# What a unit lets through below zero, so that none can die.
-_LEAK: Final = np.float32(0.1)
+#: What a unit lets through below zero, so that none can die.
+LEAK: Final = np.float32(0.1)
 # A candidate with less of the probability than this has nothing to teach. Ten times as much
 # costs 8 % of the hits on ML-100K: what is left out all errs in one direction.
 _NEGLIGIBLE: Final = 1e-4
@@ -121,7 +121,7 @@ def score(
             z[at] = bias
         _mix_in(weights, features, given, z, count)
         for at in range(count):
-            total[at] += r.out[h] * max(z[at], _LEAK * z[at])
+            total[at] += r.out[h] * max(z[at], LEAK * z[at])
     for at in range(count):
         out[at] = total[at]
 
@@ -190,7 +190,7 @@ def _add(
     for h in range(HIDDEN):
         z, at_h, total, share = units[h], h * _INPUTS, np.float32(0.0), r.out[h]
         for at in range(count):
-            slope = np.float32(1.0) if z[at] > 0.0 else _LEAK
+            slope = np.float32(1.0) if z[at] > 0.0 else LEAK
             g[_OUT + h] += errors[at] * slope * z[at]
             z[at] = errors[at] * slope * share
             total += z[at]

@@ -30,8 +30,8 @@ _ENOUGH: Final = 120
 # A low rating pushes this share as hard as an outright dislike: it is also attention, and
 # at 1 it would cost ML-100K 0.9 % of its hits.
 _LOW: Final = np.float32(0.4)
-# A dislike keeps this share of its weight with every event that follows,
-_FORGIVEN: Final = 0.9
+#: A dislike keeps this share of its weight with every event that follows,
+FORGIVEN: Final = 0.9
 # and with less than this it is forgotten: it could move nothing.
 _FORGOTTEN: Final = 0.05
 
@@ -220,7 +220,7 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
                 if norm * w.norms[at] > 0.0:
                     like += near * near / (norm * w.norms[at])
                 w.final[at] = min(w.final[at], w.plain[at] - strength * w.disliked[lag] * like)
-        strength *= _FORGIVEN
+        strength *= FORGIVEN
 
 
 @inner

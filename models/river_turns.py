@@ -51,7 +51,7 @@ def blended(
 ) -> tuple[list[Listed], NDArray[np.float64]]:
     """All candidates as guests see them, best first; `river_lists.Opinions.order` has the rest."""
     s, lists = model.view, model.guests.lists
-    places = model.ranked(replace(asked, k=CANDIDATES), blocked)
+    places = model.ranked(replace(asked, k=CANDIDATES, diversity=0.0), blocked)
     if lists.brings:
         places += brought(s, model.masked, blocked, places)
 

@@ -5,31 +5,47 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 from starlette.responses import Response
 
 from api import schemas
+from api.aside import Aside
 from api.bodies import session_of
 from api.call import Call, Incoming
-from api.ladder import Answer, Ladder, Wanted
+from api.kept import Kept, encoded, matches, tag_of
+from api.ladder import Answer, Ladder
 from api.metrics import Metrics
-from api.query import Name, Number, Param, Position
+from api.paging import next_page, turned
+from api.query import Number, Page, Param, Position
 from api.responses import answered
+from api.shown import ShownLists
+from api.wanted import (
+    CONSENT,
+    EXPLAIN,
+    FILTERS,
+    SHAPE,
+    K,
+    Options,
+    Wanted,
+    options_of_query,
+    wanted_of,
+)
 from stream.errors import DependencyLeftAlone, StreamError
 from stream.positions import to_token
 from stream.service import Reading, Service
 
-K: Final = Number("k", 1, 100, 10, "How many items at most.")
 FRESHNESS: Final[tuple[Param, ...]] = (
     Position("after", "Wait until what this position token covers is in the answer."),
     Number("wait_ms", 0, 5000, 1000, "How long to wait for `after`."),
 )
-_FILTERS: Final[tuple[Param, ...]] = (
-    Name("category", says="Only items of this category."),
-    Name("exclude", repeated=True, says="An item that must not be in the list."),
-)
+_OPTIONS: Final[tuple[Param, ...]] = (
+    *FILTERS, *SHAPE, EXPLAIN, CONSENT,
+    Page("next", "The `next` of an answer: the page after it, of the same list."),
+)  # fmt: skip
 _SESSION: Final = {"events": [{"type": "view", "item_id": "tea-1"}], "k": 10}
 
 # One deadline for all that a list waits for; `after` has its own.
@@ -53,25 +69,67 @@ async def reached(service: Service, user_id: str, query: dict[str, Any]) -> bool
     return False
 
 
+@dataclass(frozen=True)
+class Serving:
+    """How lists are served: the share of them that is remembered as shown, and answers kept."""
+
+    impressions: float = 0.0
+    cache_entries: int = 0
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Whose list, as what, and whether it may leave a trace. `user_id` None: a session's."""
+
+    user_id: str | None
+    wanted: Wanted
+    consent: bool
+    if_none_match: str = ""
+
+
 class Recommendations:
     """The handlers of lists."""
 
-    def __init__(self, service: Service, metrics: Metrics, ladder: Ladder) -> None:
+    def __init__(
+        self, service: Service, metrics: Metrics, ladder: Ladder, serving: Serving, aside: Aside
+    ) -> None:
         self._service = service
         self._metrics = metrics
         self._ladder = ladder
+        self._aside = aside
+        self._kept = Kept(serving.cache_entries)
+        self._shown = ShownLists(service, serving.impressions)
 
     async def for_user(self, incoming: Incoming) -> Response:
         user_id, query = incoming.ids["user_id"], incoming.query
+        options = options_of_query(query)
+        request = self._request(user_id, options, incoming.header(b"if-none-match"))
         in_time = await reached(self._service, user_id, query)
         reading = await self._read(user_id)
         known = reading.positions if reading else self._service.position(user_id)
         # The model's version is read before the list: what it tells of is in the list.
         head = self._head(known)
         list_id = secrets.token_hex(12)
-        wanted = Wanted(query["k"], query["category"], query["exclude"], list_id, user_id)
-        answer = self._ladder.personal(reading, wanted)
-        return self._recommended(user_id, list_id, head, answer, in_time)
+        key = (user_id, head["position"], head["model_version"], request.wanted)
+        answer = self._kept.get(key)
+        if answer is None:
+            draw = list_id if request.consent else None
+            drawn = replace(request.wanted, draw=draw, user_id=user_id)
+            answer = await self._make(lambda: self._ladder.personal(reading, drawn), drawn)
+            if request.consent:
+                self._kept.put(key, answer)
+        return self._recommended(request, list_id, head, answer, in_time)
+
+    def _request(self, user_id: str | None, options: Options, if_none_match: str) -> _Request:
+        key_of = self._service.model.key_of
+        wanted, consent = wanted_of(options, key_of), options.consent
+        if options.next is not None:
+            wanted, consent = turned(options.next, key_of(user_id or ""), wanted, options)
+        return _Request(user_id, wanted, consent, if_none_match)
+
+    async def _make(self, make: Callable[[], Answer], wanted: Wanted) -> Answer:
+        """On a thread where it takes long: what explains weighs thousands of coalitions."""
+        return await self._aside.run(make) if wanted.explain else make()
 
     async def _read(self, user_id: str) -> Reading | None:
         """The user's row, None where it cannot be had in time: a lower rung then answers."""
@@ -90,9 +148,13 @@ class Recommendations:
     async def for_session(self, incoming: Incoming) -> Response:
         manifest = self._service.manifest
         session = session_of(await incoming.body(), time.time(), manifest)
+        request = self._request(None, session.options, "")
         head = self._head(self._service.position(""))
-        answer = self._ladder.session(lambda: session.row(manifest), Wanted(session.k))
-        return self._recommended(None, secrets.token_hex(12), head, answer, True)
+        answer = await self._make(
+            lambda: self._ladder.session(lambda: session.row(manifest), request.wanted),
+            request.wanted,
+        )
+        return self._recommended(request, secrets.token_hex(12), head, answer, True)
 
     async def similar(self, incoming: Incoming) -> Response:
         return self._listed(self._ladder.similar(incoming.ids["item_id"], incoming.query["k"]))
@@ -109,34 +171,49 @@ class Recommendations:
         }
 
     def _recommended(
-        self, user_id: str | None, list_id: str, head: dict[str, Any], answer: Answer,
-        in_time: bool,
-    ) -> Response:  # fmt: skip
+        self, request: _Request, list_id: str, head: dict[str, Any], answer: Answer, in_time: bool
+    ) -> Response:
         degraded = answer.degraded or not in_time
         self._metrics.served(answer.served_by, degraded)
+        items = encoded(answer)
+        tag = tag_of(items, answer, degraded)
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if request.if_none_match and matches(tag, request.if_none_match):
+            return Response(status_code=304, headers=headers)
+        if request.user_id is not None and request.consent:
+            self._shown.remember(request.user_id, list_id, answer)
         body = {
-            "user_id": user_id,
+            "user_id": request.user_id,
             "recommendation_id": list_id,
-            "items": answer.items,
+            "items": items,
             "served_by": answer.served_by,
             "degraded": degraded,
             **head,
+            "next": self._next(request, answer),
         }
-        return answered(body)
+        return answered(body, headers=headers)
+
+    def _next(self, request: _Request, answer: Answer) -> str | None:
+        model = self._service.model
+        keys = model.keys_of([place.row for place in answer.places])
+        user = model.key_of(request.user_id or "")
+        return next_page(user, request.wanted, request.consent, keys)
 
     def _listed(self, answer: Answer) -> Response:
         self._metrics.served(answer.served_by, answer.degraded)
         return answered({"items": answer.items, "served_by": answer.served_by})
 
 
-def calls(service: Service, metrics: Metrics, ladder: Ladder) -> list[Call]:
-    lists = Recommendations(service, metrics, ladder)
+def calls(
+    service: Service, metrics: Metrics, ladder: Ladder, serving: Serving, aside: Aside
+) -> list[Call]:
+    lists = Recommendations(service, metrics, ladder, serving, aside)
     return [
         Call(
             "GET", "/v1/users/{user_id}/recommendations", lists.for_user,
             "Recommend items to a user, known or not",
-            tag="recommendations", query=[K, *FRESHNESS, *_FILTERS],
-            returns=schemas.Recommendations,
+            tag="recommendations", query=[K, *FRESHNESS, *_OPTIONS],
+            returns=schemas.Recommendations, also=(304,),
         ),
         Call(
             "POST", "/v1/sessions/recommendations", lists.for_session,

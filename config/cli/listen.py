@@ -75,6 +75,7 @@ def listen(
     from api.app import create_app
     from api.canary import Flight
     from api.connections import IDLE_S, Connection
+    from api.routes.recommendations import Serving
     from config.alerts import watch_of
 
     every_s = settings.canary.every_s
@@ -82,6 +83,7 @@ def listen(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
         front=front, watch=watch_of(settings), lifespan=_beside(lifespan),
         access=settings.logs.access, flight=Flight(canaries if every_s else (), every_s),
+        serving=Serving(settings.api.impressions, settings.api.cache_entries),
     )  # fmt: skip
     server = uvicorn.Server(
         uvicorn.Config(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.answers import nobody
+from models.facets import Filters
 from models.settings import LearningSettings
 from tests.unit.models.shops import START, Event, Shop, catalogue, crowd
 
@@ -38,7 +39,7 @@ def test_what_is_not_available_leaves_every_list_at_once(
     busy.put({"item_id": gone, "title": "Gone", "categories": ["kind 1"], **change})
     lists = {
         "recommend": busy.listed("u1", 100),
-        "in its category": busy.listed("u1", 100, category="kind 1"),
+        "in its category": busy.listed("u1", 100, filters=Filters(category="kind 1")),
         "nobody": busy.names(busy.model.recommend(nobody(100))),
         "similar": busy.names(busy.model.similar("i1" if gone != "i1" else "i5", 100)),
         "trending": busy.names(busy.model.trending(100)),
@@ -53,7 +54,7 @@ def test_a_new_item_with_only_content_is_similar_and_recommendable_at_once(busy:
     assert "new" in busy.names(busy.model.similar("i1", 20))
     assert {"i1", "i5", "i9"} & set(busy.names(busy.model.similar("new", 10)))
     assert "new" in busy.listed("u1", 100)
-    assert "new" in busy.listed("u1", 100, category="kind 1")
+    assert "new" in busy.listed("u1", 100, filters=Filters(category="kind 1"))
 
 
 def test_an_unknown_item_has_no_similar_and_an_empty_shop_no_list(shop: Shop) -> None:
@@ -66,9 +67,9 @@ def test_an_unknown_item_has_no_similar_and_an_empty_shop_no_list(shop: Shop) ->
 def test_category_and_exclude_narrow_a_list(busy: Shop) -> None:
     whole = busy.listed("u1", 100)
     kind = [item for item in whole if int(item[1:]) % 4 == 2]
-    assert sorted(busy.listed("u1", 100, category="kind 2")) == sorted(kind)
-    assert busy.listed("u1", 100, category="no such kind") == []
-    without = busy.listed("u1", 100, exclude=[whole[0], "never met"])
+    assert sorted(busy.listed("u1", 100, filters=Filters(category="kind 2"))) == sorted(kind)
+    assert busy.listed("u1", 100, filters=Filters(category="no such kind")) == []
+    without = busy.listed("u1", 100, filters=Filters(exclude=[whole[0], "never met"]))
     assert set(without) == set(whole[1:])
     assert busy.listed("u1", 100) == whole
 
@@ -76,8 +77,8 @@ def test_category_and_exclude_narrow_a_list(busy: Shop) -> None:
 def test_an_item_that_changes_its_category_changes_lists(busy: Shop) -> None:
     item = busy.listed("u1")[0]
     busy.put({"item_id": item, "title": "Moved", "categories": ["elsewhere"]})
-    assert busy.listed("u1", 100, category="elsewhere") == [item]
-    assert item not in busy.listed("u1", 100, category=f"kind {int(item[1:]) % 4}")
+    assert busy.listed("u1", 100, filters=Filters(category="elsewhere")) == [item]
+    assert item not in busy.listed("u1", 100, filters=Filters(category=f"kind {int(item[1:]) % 4}"))
 
 
 def test_scores_do_not_rise_and_no_item_is_twice(busy: Shop) -> None:

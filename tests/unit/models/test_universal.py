@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from models.answers import nobody
 from models.examples import Examples
+from models.facets import Filters
 from models.model import Model
 from models.settings import LearningSettings
 from tests.unit.models.shops import START, TYPES, Event, Shop, catalogue, crowd, part_of
@@ -34,7 +35,7 @@ def state_of(model: Model, part: str) -> dict[str, bytes]:
 
 READS: dict[str, Callable[[Shop], object]] = {
     "recommend": lambda shop: shop.listed("u1"),
-    "recommend to nobody": lambda shop: shop.model.recommend(nobody(5, "kind 1", ["i5"])),
+    "recommend to nobody": lambda shop: shop.model.recommend(nobody(5, Filters("kind 1", ["i5"]))),
     "similar": lambda shop: shop.model.similar("i3", 10),
     "trending": lambda shop: shop.model.trending(10, shop.asked("u1")),
     "embedding": lambda shop: shop.model.embedding(shop.asked("u1")),
