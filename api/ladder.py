@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -18,9 +18,10 @@ from api.wanted import Wanted
 from models.answers import Asked, Listed
 from models.examples import Past, empty_past
 from models.facets import Filters
+from models.model import Model
 from models.pasts import joined
 from stream.profiles import UserRow
-from stream.service import Reading, Service
+from stream.service import Reading
 
 Rung = tuple[str, Callable[[], Sequence[Listed] | None]]
 
@@ -80,10 +81,17 @@ def _fits(item: dict[str, Any], filters: Filters, key_of: Callable[[str], int]) 
     )
 
 
+class HasModel(Protocol):
+    """Who is asked for the model anew with every list: a service may change over to another."""
+
+    @property
+    def model(self) -> Model: ...
+
+
 class Ladder:
     """Answers from the highest rung that holds."""
 
-    def __init__(self, service: Service, load: Load | None = None) -> None:
+    def __init__(self, service: HasModel, load: Load | None = None) -> None:
         self._service = service
         self._load = load
         self._kept: Items = []

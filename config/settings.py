@@ -32,8 +32,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     addresses whose `X-Forwarded-For` is believed, `*` any. `keys_file`, when empty, is
     `keys.json` in the data folder. Beyond `queue` requests in hand further ones get 503; while a
     turn of the event loop takes longer than `heavy_s`, lists come from a cheaper rung.
-    `impressions` is the share of lists that is remembered in the
-    log as shown; `cache_entries` are answers each process keeps for a repeat of the same request.
+    `impressions` is the share of lists that the log remembers as shown; `cache_entries` are answers
+    each process keeps for a repeat of the same request.
     """
 
     host: str = "127.0.0.1"

@@ -14,6 +14,7 @@ from config.cli import (
     evaluate,
     ingest,
     keys,
+    recommend,
     replay,
     run,
     settings_verbs,
@@ -43,6 +44,7 @@ app = typer.Typer(
 run.register(app)
 ingest.register(app)
 evaluate.register(app)
+recommend.register(app)
 replay.register(app)
 simulate.register(app)
 shoppers.register(app)

@@ -361,10 +361,16 @@ def test_a_list_that_is_still_the_same_is_not_sent_again(call: Any, shop: Any) -
 
 
 def test_kept_answers_are_those_of_now(calling: Any, shop: Any) -> None:
-    call, asked = calling(Serving(cache_entries=2)), []
+    call = calling(Serving(cache_entries=2))
+    asked: list[Any] = []
     call("GET", "/v1/trending")  # the list for the worst case is drawn
     recommend = shop.model.recommend
-    shop.model.recommend = lambda *args: asked.append(1) or recommend(*args)
+
+    def counted(*args: Any) -> Any:
+        asked.append(args)
+        return recommend(*args)
+
+    shop.model.recommend = counted
     first = call("GET", U1)
     same = call("GET", U1)
     assert len(asked) == 1

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from api import schemas
-from api.ladder import Ladder, Wanted
+from api.ladder import Ladder
+from api.wanted import Wanted
 from stream.positions import to_token
 
 U1 = "/v1/users/u1/recommendations"

@@ -62,7 +62,8 @@ def test_filters_follow_the_catalogue_and_outlive_a_snapshot(busy: Shop) -> None
 
 
 def test_pages_do_not_repeat_and_together_are_the_catalogue(busy: Shop) -> None:
-    whole, shown = busy.listed("u1", 100), []
+    whole = busy.listed("u1", 100)
+    shown: list[str] = []
     while page := busy.listed(
         "u1", 7, filters=Filters(shown=[busy.model.key_of(i) for i in shown])
     ):

@@ -100,7 +100,8 @@ def test_a_loaded_dump_is_the_same_and_goes_on_the_same(busy: Shop) -> None:
     assert other.model.digest() == busy.model.digest()
     asked = busy.asked("u1")
     assert other.model.recommend(asked) == busy.model.recommend(asked)
-    assert other.model.recommend(nobody(5, "kind 1")) == busy.model.recommend(nobody(5, "kind 1"))
+    someone = nobody(5, Filters(category="kind 1"))
+    assert other.model.recommend(someone) == busy.model.recommend(someone)
     examples, ids = busy.examples(crowd(61, items=60, seed=9))
     for model in (busy.model, other.model):
         model.learn(examples, ids, TYPES)

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from models.answers import Asked, nobody
+from models.facets import Filters
 from models.model import Model
 from models.settings import LearningSettings
 from stream.append_window import AppendWindow
@@ -142,7 +143,9 @@ class Freshet(RuleBasedStateMachine):
         before = self.learner.state_hash()
         for listed in (
             model.recommend(asked),
-            model.recommend(Asked(asked.past, asked.types, k, category="x", exclude=[item])),
+            model.recommend(
+                Asked(asked.past, asked.types, k, Filters(category="x", exclude=[item]))
+            ),
             model.trending(k, asked),
             model.similar(item, k),
         ):
