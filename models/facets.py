@@ -72,7 +72,7 @@ class Facets:
 
         `row_of` knows the row of an id, or of a key; -1 for none.
         """
-        if filters == ANY:
+        if filters is ANY or filters == ANY:
             return blocked
         blocked = blocked.copy()
         items = blocked.shape[0]

@@ -313,6 +313,8 @@ def test_what_leaves_no_trace(calling: Any, shop: Any) -> None:
     call("POST", SESSIONS, {"events": VIEWED})
     call("POST", BATCH, {"user_ids": ["u1"]})
     call("GET", "/v1/trending")
+    call("GET", "/v1/users/_canary/recommendations")
+    call("GET", "/v1/users/_canary-3/recommendations")
     assert impressions(shop) == []
     assert calling(Serving(impressions=0.0))("GET", U1).status_code == 200
     assert impressions(shop) == []
