@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.routes.recommendations import Serving
 from config import bootstrap
 from config.settings import Core, Settings
 
@@ -22,7 +23,10 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
     running = bootstrap.embedded(Settings(core=Core(data_dir=str(tmp_path / "data"))))
     running.service.start()
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(running.service), log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        create_app(running.service, serving=Serving(impressions=1.0)),
+        log_config=None, lifespan="off",
+    )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -89,3 +93,23 @@ def test_a_body_of_10_mb_is_refused_and_the_connection_lives(client: httpx.Clien
         assert response.status_code == 413
         assert msgspec.json.decode(response.content)["error"]["code"] == "too_large"
         assert client.get("/livez").status_code == 200
+
+
+def counted(client: httpx.Client, name: str) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def test_lists_that_were_shown_enter_the_log(client: httpx.Client) -> None:
+    items = [{"item_id": f"i{n}"} for n in range(5)]
+    position = client.put("/v1/items", json={"items": items}).json()["position"]
+    asked = {"after": position, "consent": "false"}
+    assert len(client.get("/v1/users/u1/recommendations", params=asked).json()["items"]) == 5
+    before = counted(client, "freshet_other_total")
+    for _ in range(3):
+        assert client.get("/v1/users/u1/recommendations").status_code == 200
+    deadline = time.monotonic() + 60
+    while counted(client, "freshet_other_total") < before + 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert counted(client, "freshet_impressions_dropped_total") == 0
