@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import structlog
 
 from api.ladder import Answer
+from stream.canary import is_canary
 from stream.impressions import Impression, Shown
 from stream.service import Service
 
 logger = structlog.get_logger(__name__)
-
-
-# The synthetic user that measures freshness, and further ones, by number.
-_CANARY: Final = "_canary"
-
-
-def _is_nobody(user_id: str) -> bool:
-    return user_id.startswith(_CANARY) and user_id[len(_CANARY) :][:1] in ("", "-")
 
 
 class ShownLists:
@@ -30,7 +21,7 @@ class ShownLists:
 
     def remember(self, user_id: str, list_id: str, answer: Answer) -> None:
         """Hand one list to the service. Nothing that happens here harms the answer."""
-        if not answer.places or _is_nobody(user_id) or not self._is_chosen(list_id):
+        if not answer.places or is_canary(user_id) or not self._is_chosen(list_id):
             return
         try:
             self._service.append_impressions([self._impression(user_id, list_id, answer)])

@@ -18,14 +18,13 @@ from config.cli.options import AsJson, ConfigFile, DataDir, progress_bar, settin
 from models.facets import Filters
 from models.model import Model
 from producers.errors import OptionError, ProducerError
+from stream.canary import is_canary
 from stream.learner import Learner
 from stream.service import Reading
 
 # Users whose lists are made together: enough to share a call, few enough to show progress.
 _TOGETHER: Final = 200
 _TIMEOUT_S: Final = 60.0
-#: A synthetic user that watches over freshness; nobody reads its mail.
-_NOBODY: Final = "_canary"
 
 
 class ServerRefused(ProducerError):
@@ -48,7 +47,7 @@ class _Folder:
 
     def users(self) -> list[str]:
         profiles = self.learner.profiles
-        return sorted(user for user, _ in profiles.user_ids(profiles.users) if user != _NOBODY)
+        return sorted(user for user, _ in profiles.user_ids(profiles.users) if not is_canary(user))
 
     def lists(self, users: Sequence[str], wanted: Wanted) -> list[dict[str, Any]]:
         readings = [Reading(self.learner.profiles.row(user), {}) for user in users]
