@@ -16,6 +16,8 @@ import msgspec
 from config.errors import ConfigError
 from config.settings import Settings
 from models.errors import SettingUnsuitable
+from models.river_models import nearest
+from models.settings import River
 from models.suitable import require_suitable
 
 PREFIX = "FRESHET_"
@@ -44,6 +46,7 @@ def load(
         if value is not None:
             _put(tree, dotted.split("."), value)
     _require_known(tree)
+    _require_roles(tree)
     try:
         settings = msgspec.convert(_on_defaults(tree), Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -73,6 +76,16 @@ def _require_whole(settings: Settings) -> None:
         for name, value in msgspec.structs.asdict(struct).items():
             if name.endswith("_file") and value and not Path(value).is_file():
                 raise ConfigError(f"{section}.{name}: {value} is not a file")
+
+
+def _require_roles(tree: Tree) -> None:
+    """Raise ConfigError for a role that a model of River's cannot have."""
+    roles = get_args(get_type_hints(River)["role"])
+    for name, values in tree.get("learning", {}).get("river", {}).items():
+        role = values.get("role")
+        if isinstance(role, str) and role not in roles:
+            hint = nearest(role, roles)
+            raise ConfigError(f"learning.river.{name}.role: is no role{hint}")
 
 
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> Tree:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from river import base, reco
@@ -35,7 +36,8 @@ def _made(name: str, parameters: Mapping[str, Any], key: str, seed: int) -> Any:
     for parameter, setting in parameters.items():
         where = f"{key}.parameters.{parameter}"
         if parameter not in known:
-            raise GuestUnknown(where, f"is no parameter of {kind.__name__}")
+            hint = nearest(parameter, list(known))
+            raise GuestUnknown(where, f"is no parameter of {kind.__name__}{hint}")
         given[parameter] = setting
         if isinstance(setting, Mapping) and "class" in setting:
             inner = setting.get("parameters") or {}
@@ -57,7 +59,33 @@ def _class(name: str, key: str) -> type[Any]:
     try:
         found = getattr(importlib.import_module(f"river.{module}"), attribute)
     except (ImportError, AttributeError):
-        raise GuestUnknown(key, "is no class of the River that is installed") from None
+        hint = nearest(name, _known(module))
+        raise GuestUnknown(key, f"is no class of the River that is installed{hint}") from None
     if not (inspect.isclass(found) and found.__module__.startswith("river.")):
         raise GuestUnknown(key, "is no class of River's own")
     return found
+
+
+def _known(module: str) -> list[str]:
+    """Classes of a module of River's as a configuration names them; of all, where it has none."""
+    try:
+        modules = {module: importlib.import_module(f"river.{module}")}
+    except ImportError:
+        names = importlib.import_module("river.api").__all__
+        modules = {name: importlib.import_module(f"river.{name}") for name in names}
+    return [
+        f"{path}.{name}"
+        for path, found in modules.items()
+        for name in getattr(found, "__all__", ())
+        if name[0].isupper()
+    ]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at the known name most like one that is not, nothing where there is none.
+
+    >>> nearest("n_facters", ["n_factors", "seed"])
+    '; did you mean n_factors?'
+    """
+    found = difflib.get_close_matches(name, known, 1, 0.0)
+    return f"; did you mean {found[0]}?" if found else ""

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.attributes import ATTRIBUTES, attribute_keys
-from models.index import Slots, build, find, insert
+from models.index import Slots, build, find, fingerprint, insert
 from models.tables import Arena
+from stream import leaving
+from stream.profile_rows import Rows
 
 EXTENT: Final = "described"
 
@@ -30,6 +32,7 @@ class Told(NamedTuple):
 
 def declare(arena: Arena) -> None:
     arena.add("described.user", np.uint64, EXTENT)
+    arena.add("described.number", np.int64, EXTENT)  # of the newest description
     arena.add("described.length", np.uint8, EXTENT)
     arena.add("described.attribute", np.uint64, EXTENT, ATTRIBUTES)
 
@@ -37,27 +40,50 @@ def declare(arena: Arena) -> None:
 class Described:
     """Owner of those tables in an arena."""
 
-    def __init__(self, arena: Arena, seed: bytes) -> None:
+    def __init__(self, arena: Arena, seed: bytes, most: int) -> None:
         self._arena = arena
+        self._most = most
         self._seed = seed
         self._attributes: dict[str, bytes] = {}
         self.refresh()
 
-    def put(self, user_id: str, user: int, attributes: Mapping[str, Any]) -> None:
-        """Keep a user's attributes; they replace what was told before. `user` is the id's key."""
+    def put(self, user_id: str, user: int, attributes: Mapping[str, Any], rows: Rows) -> list[str]:
+        """Keep a user's attributes; they replace what was told before. `user` is the id's key.
+
+        Where there is no room, those leave of whom nothing was heard, or told, for longest;
+        their ids are returned.
+        """
+        left: list[str] = []
         arena, key = self._arena, np.uint64(user)
         row = int(find(self.view.slots, self.view.user, key))
         if row < 0:
+            if arena.count(EXTENT) >= self._most:
+                left = self._make_room(rows)
             row = arena.count(EXTENT)
             if arena.reserve(EXTENT, row + 1):
                 self.refresh()
             arena["described.user"][row] = key
             insert(self.view.slots, key, row)
             arena.set_count(EXTENT, row + 1)
+        arena["described.number"][row] = rows.number[0]
         keys = attribute_keys(attributes, self._seed)
         arena["described.attribute"][row] = keys + [0] * (ATTRIBUTES - len(keys))
         arena["described.length"][row] = len(keys)
         self._attributes[user_id] = msgspec.json.encode(attributes)
+        return left
+
+    def _make_room(self, rows: Rows) -> list[str]:
+        arena = self._arena
+        keys = arena["described.user"][: arena.count(EXTENT)]
+        active = leaving.activity_of(rows, keys)
+        stay, _ = leaving.parted(np.maximum(active, arena["described.number"][: len(keys)]))
+        kept = set(keys[stay].tolist())
+        left = [u for u in self._attributes if fingerprint(u, self._seed) not in kept]
+        for user_id in left:
+            del self._attributes[user_id]
+        arena.keep(EXTENT, stay)
+        self.refresh()
+        return left
 
     def attributes(self, user_id: str) -> dict[str, Any]:
         raw = self._attributes.get(user_id)

@@ -87,9 +87,13 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Emitted:
-    """All that a batch of log records gives, in log order; `described` got attributes."""
+    """All that a batch of log records gives, in log order.
+
+    `described` are users who got attributes, `left` those who were forgotten to make room.
+    """
 
     pieces: list[Piece]
     dead: list[DeadLetter]
     next_offset: int
     described: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)

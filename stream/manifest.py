@@ -27,8 +27,15 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_events_per_minute: Annotated[int, Meta(ge=1)] = 20
     # Counted in a byte that stops at 255.
     pair_events_per_hour: Annotated[int, Meta(ge=1, le=254)] = 3
+    # Users kept in all partitions together; beyond, the least recently active leave.
+    max_users: Annotated[int, Meta(ge=2, le=10**9)] = 1_000_000
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
+
+    @property
+    def most_users(self) -> int:
+        """Users that one partition keeps, at most."""
+        return max(2, -(-self.max_users // self.partitions))
 
     def require_same(self, wanted: Manifest) -> None:
         """Raise ManifestMismatch naming every key that differs in `wanted`."""

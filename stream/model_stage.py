@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -12,6 +13,8 @@ from models.settings import LearningSettings
 from models.suitable import known_guests
 from stream.errors import SequenceGap
 from stream.examples import NOTHING, Control, ExampleBatch, Piece
+
+logger = logging.getLogger(__name__)
 
 #: Called with every batch that was learned and what it taught.
 Watcher = Callable[[ExampleBatch, Learned], None]
@@ -72,11 +75,11 @@ def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
     Every horizon stays, guests that River has not got are left out, and vectors keep their
     dimensions once there are items: kernels would read past the end of the tables.
     """
-    now = model.settings
+    now, guests = model.settings, known_guests(settings.river)
+    for name in settings.river.keys() - guests.keys():
+        logger.error("learning.river.%s is left out: this River has no such model", name)
     settings = replace(
-        settings,
-        cooccurrence={**now.cooccurrence, **settings.cooccurrence},
-        river=known_guests(settings.river),
+        settings, cooccurrence={**now.cooccurrence, **settings.cooccurrence}, river=guests
     )
     if model.items == 0:
         return settings

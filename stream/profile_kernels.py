@@ -18,6 +18,7 @@ from models.index import find, insert
 from models.vectors import mix
 from stream.described import Told
 from stream.pool import CLASS, LENGTH, START, allocate, is_full, move, release
+from stream.profile_rows import HISTORIES, RECENTS, SEENS, USERS, Rows
 from stream.recent import Recent, add
 
 EXAMPLE: Final = 0
@@ -26,8 +27,6 @@ LATE: Final = 2
 FUTURE: Final = 3
 #: Of the canary: its row changed, and the model is told nothing.
 ASIDE: Final = 4
-
-USERS, HISTORIES, SEENS, RECENTS = range(4)
 
 
 class Limits(NamedTuple):
@@ -40,6 +39,7 @@ class Limits(NamedTuple):
     scoring_rate: float  # infinite: score all
     per_minute: int
     per_hour: int
+    users: int
 
 
 class Events(NamedTuple):
@@ -56,30 +56,6 @@ class Events(NamedTuple):
     aside: NDArray[np.uint8]  # 1: of the canary
 
 
-class Rows(NamedTuple):
-    """Stage one's tables."""
-
-    used: NDArray[np.int64]
-    slots: NDArray[np.int32]
-    key: NDArray[np.uint64]
-    counts: NDArray[np.int32]  # [users, TYPES] events by type
-    last: NDArray[np.float64]  # newest event time
-    minute: NDArray[np.int64]  # [users, 2] minute of receipt, events in it
-    history: NDArray[np.int64]  # [users, 3] place in the pool
-    seen: NDArray[np.int64]  # [users, 3]
-    history_key: NDArray[np.uint64]
-    history_time: NDArray[np.float64]
-    history_value: NDArray[np.float32]
-    history_hour: NDArray[np.int32]  # hour of receipt of the entry's newest event
-    history_type: NDArray[np.uint8]
-    history_count: NDArray[np.uint8]  # events of the pair in that hour
-    history_free: NDArray[np.int64]
-    seen_key: NDArray[np.uint64]
-    seen_mask: NDArray[np.uint16]
-    seen_free: NDArray[np.int64]
-    second: NDArray[np.int64]  # [3] second of receipt, events in it, events in the one before
-
-
 class Out(NamedTuple):
     """Room for what a batch emits; `filled` counts history, seen and attribute entries."""
 
@@ -87,13 +63,15 @@ class Out(NamedTuple):
     user_row: NDArray[np.int64]
     examples: Examples
     filled: NDArray[np.int64]
+    progress: NDArray[np.int64]  # [2] events looked at, examples emitted
 
 
 @njit(cache=True, nogil=True)
-def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, out: Out) -> int:
-    """Process a batch; return the number of examples emitted."""
-    emitted = 0
-    for at in range(events.user_key.shape[0]):
+def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, out: Out) -> bool:
+    """Go on with a batch from `out.progress`; False: stopped at a user there is no room for."""
+    emitted = out.progress[1]
+    for at in range(out.progress[0], events.user_key.shape[0]):
+        out.progress[0], out.progress[1] = at, emitted
         received, time = events.received_at[at], events.time[at]
         out.status[at] = EXAMPLE
         if not events.imported[at]:
@@ -103,6 +81,9 @@ def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, ou
             if time > received + limits.future_s:
                 out.status[at] = FUTURE
                 continue
+        full = r.used[USERS] >= limits.users
+        if full and find(r.slots, r.key, events.user_key[at]) < 0:
+            return False
         if events.aside[at]:
             out.status[at] = ASIDE
             _set_aside(r, limits, events, at, out)
@@ -115,7 +96,8 @@ def step(r: Rows, told: Told, recent: Recent, limits: Limits, events: Events, ou
         _emit(r, limits, events, at, user, out, emitted)
         _copy_attributes(told, events.user_key[at], out, emitted)
         emitted += 1
-    return emitted
+    out.progress[0], out.progress[1] = events.user_key.shape[0], emitted
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -169,6 +151,8 @@ def _update(
     _see(r, limits, user, events.item_key[at], events.type[at], seen_at)
     r.counts[user, events.type[at]] += 1
     r.last[user] = max(r.last[user], time)
+    r.number[0] += 1
+    r.newest[user] = r.number[0]
 
 
 @njit(cache=True, nogil=True)

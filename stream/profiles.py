@@ -18,12 +18,11 @@ import numpy as np
 from models.examples import ATTRIBUTED, CAPPED, TYPES, Examples, Past
 from models.impressions import Lists
 from models.index import build, find, fingerprint
-from models.settings import LearningSettings
 from models.tables import Arena, Array
-from stream import described, open_lists, pool, profile_kernels, recent
+from stream import described, leaving, open_lists, pool, recent
 from stream.canary import is_canary, rows_of
 from stream.errors import InvalidEvent
-from stream.events import decode, parse_item, parse_user
+from stream.events import parse_item, parse_user
 from stream.examples import (
     NOTHING,
     ClosedLists,
@@ -35,9 +34,21 @@ from stream.examples import (
 )  # fmt: skip
 from stream.manifest import Manifest
 from stream.parsed import Checked, CheckedList, Parsed, is_in_time, is_kept, parsed
-from stream.profile_buffers import past_of, room_for
-from stream.profile_kernels import ASIDE, DUPLICATE, EXAMPLE, FUTURE, LATE, Limits, Out, Rows
+from stream.profile_buffers import columns_of, cut, past_of, room_for
+from stream.profile_kernels import (
+    ASIDE,
+    DUPLICATE,
+    EXAMPLE,
+    FUTURE,
+    LATE,
+    Events,
+    Limits,
+    Out,
+    step,
+)  # fmt: skip
+from stream.profile_rows import Rows
 from stream.records import LogRecord
+from stream.setting import learning_in
 
 _REASONS: Final = {LATE: "late", FUTURE: "future"}
 # Events a kernel call takes at most: what a batch may emit is set aside before it begins, and
@@ -59,13 +70,6 @@ class UserRow:
     last_time: float
 
 
-class _Setting(msgspec.Struct):
-    learning: LearningSettings
-
-
-_setting = msgspec.json.Decoder(_Setting)
-
-
 class Profiles:
     """Profiles of the users of one partition, and the examples their events give."""
 
@@ -78,7 +82,7 @@ class Profiles:
         rate = float("inf") if m.scoring == "all" else m.scoring_rate
         self._limits = Limits(
             m.history, m.seen, float(m.lateness_s), float(m.future_s), rate,
-            m.user_events_per_minute, m.pair_events_per_hour,
+            m.user_events_per_minute, m.pair_events_per_hour, m.most_users,
         )  # fmt: skip
         self.arena = Arena(
             "users", "histories", "seens", recent.EXTENT, described.EXTENT, open_lists.EXTENT
@@ -89,7 +93,8 @@ class Profiles:
         self._described: list[str] = []
         self._asides: set[int] = set()  # rows of canaries
         self.set_aside = 0  # their clicks since this process began
-        self._told = described.Described(self.arena, self._seed)
+        self._left: list[str] = []
+        self._told = described.Described(self.arena, self._seed, m.most_users)
         self._window = recent.Window(self.arena, m.dedup_window)
         self._lists = open_lists.OpenLists(self.arena, self._seed)
         self._make_room(1)
@@ -98,6 +103,7 @@ class Profiles:
         arena.add("users.key", np.uint64, "users")
         arena.add("users.counts", np.int32, "users", TYPES)
         arena.add("users.last", np.float64, "users")
+        arena.add("users.newest", np.int64, "users")
         arena.add("users.minute", np.int64, "users", 2)
         arena.add("users.history", np.int64, "users", 3)
         arena.add("users.seen", np.int64, "users", 3)
@@ -110,6 +116,7 @@ class Profiles:
         arena.add("seens.key", np.uint64, "seens")
         arena.add("seens.mask", np.uint16, "seens")
         arena.add("seens.free", np.int64, pool.CLASSES)
+        arena.add("number", np.int64, 1)
         arena.add("second", np.int64, 3)
         arena.add("counts", np.int64, len(COUNTS))
         arena.add("previous", np.int64, 1, fill=NOTHING)
@@ -146,7 +153,8 @@ class Profiles:
         pieces.extend(self._apply(waiting, dead))
         self._count("dead_letters", len(dead))
         described, self._described = self._described, []
-        return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described)
+        left, self._left = self._left, []
+        return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described, left)
 
     def _is_closing(self, waiting: list[Parsed]) -> bool:
         return self._lists.is_due(sum(isinstance(told, CheckedList) for told in waiting))
@@ -172,7 +180,7 @@ class Profiles:
             item: dict[str, Any] = msgspec.to_builtins(parse_item(record.body))
             return item
         if kind == "setting":
-            learning: LearningSettings = decode(_setting, record.body).learning
+            learning = learning_in(record.body)
             # The names a setting gives meaning to have their numbers before any client's own.
             for name in learning.events:
                 self._type_number(name)
@@ -180,7 +188,9 @@ class Profiles:
         if kind == "user":
             user = parse_user(record.body)
             with self._lock:
-                self._told.put(user.user_id, self.key_of(user.user_id), user.attributes)
+                self.arena["number"][0] += 1
+                key = self.key_of(user.user_id)
+                self._left += self._told.put(user.user_id, key, user.attributes, self._rows)
             self._described.append(user.user_id)
         return None
 
@@ -199,14 +209,12 @@ class Profiles:
             return
         waiting = [told for told in lot if isinstance(told, Checked)]
         n = len(waiting)
-        events = self._columns(waiting)
+        events = columns_of(waiting, self.key_of, self.event_key)
         out = room_for(n, self.manifest.seen)
         with self._lock:
             self._make_room(n)
-            emitted = profile_kernels.step(
-                self._rows, self._told.view, self._window.view(n), self._limits, events, out
-            )
-            self._name_new(waiting, out)
+            self._take_in(waiting, events, out)
+        emitted = int(out.progress[1])
         for checked, status in zip(waiting, out.status.tolist(), strict=True):
             if status in _REASONS:
                 reason = _REASONS[status]
@@ -220,18 +228,18 @@ class Profiles:
         if emitted:
             yield self._batch(list(compress(waiting, gave)), out.examples, lists)
 
-    def _columns(self, waiting: list[Checked]) -> profile_kernels.Events:
-        return profile_kernels.Events(
-            np.array([self.key_of(c.event.user_id) for c in waiting], np.uint64),
-            np.array([self.key_of(c.event.item_id) for c in waiting], np.uint64),
-            np.array([self.event_key(c) for c in waiting], np.uint64),
-            np.array([c.type_number for c in waiting], np.uint8),
-            np.array([np.nan if c.event.value is None else c.event.value for c in waiting]),
-            np.array([c.time for c in waiting]),
-            np.array([c.record.received_at for c in waiting]),
-            np.array([c.record.imported for c in waiting], np.uint8),
-            np.array([is_canary(c.event.user_id) for c in waiting], np.uint8),
-        )
+    def _take_in(self, waiting: list[Checked], events: Events, out: Out) -> None:
+        """Run the kernel over all events; whoever leaves on the way does so at one place."""
+        done, begun, recents = False, 0, self._window.view(len(waiting))
+        while not done:
+            done = step(self._rows, self._told.view, recents, self._limits, events, out)
+            until = int(out.progress[0])
+            self._name_new(waiting[begun:until], out, begun)
+            begun = until
+            if not done:
+                self._left += leaving.let_go(self.arena, self._rows, self._ids)
+                self._asides = rows_of(self._ids)
+                self._refresh()
 
     def key_of(self, text: str) -> int:
         return fingerprint(text, self._seed)
@@ -251,8 +259,9 @@ class Profiles:
             return None
         return None if is_canary(told.event.user_id) else self.event_key(told)
 
-    def _name_new(self, waiting: list[Checked], out: Out) -> None:
-        for checked, status, row in zip(waiting, out.status, out.user_row, strict=True):
+    def _name_new(self, some: list[Checked], out: Out, begun: int) -> None:
+        part = slice(begun, begun + len(some))
+        for checked, status, row in zip(some, out.status[part], out.user_row[part], strict=True):
             if status == ASIDE:  # no example tells of it; its row is to be written all the same
                 self._described.append(checked.event.user_id)
                 self._asides.add(int(row))
@@ -269,18 +278,9 @@ class Profiles:
         previous[0] = self.arena["previous"][0]
         previous[1:] = positions[:-1]
         self.arena["previous"][0] = positions[-1]
-        p = e.past
-        filled, seen, told = (int(c[n]) for c in (p.history_start, p.seen_start, p.attribute_start))
-        past = Past(
-            p.history_start[: n + 1], p.history_key[:filled], p.history_time[:filled],
-            p.history_type[:filled], p.history_value[:filled],
-            p.seen_start[: n + 1], p.seen_key[:seen], p.seen_mask[:seen],
-            p.attribute_start[: n + 1], p.attribute_key[:told],
-        )  # fmt: skip
         return ExampleBatch(
-            Examples._make([*(column[:n] for column in e[:-1]), past]),
-            [c.event.item_id for c in kept], [c.event.user_id for c in kept], self.types,
-            positions, previous, lists,
+            cut(e, n), [c.event.item_id for c in kept], [c.event.user_id for c in kept],
+            self.types, positions, previous, lists,
         )  # fmt: skip
 
     def _chain(self, position: int) -> int:
@@ -371,7 +371,7 @@ class Profiles:
 
     def _make_room(self, events: int) -> None:
         arena = self.arena
-        arena.reserve("users", arena.count("users") + events)
+        arena.reserve("users", min(arena.count("users") + events, self.manifest.most_users))
         # A row that grows takes one chunk of at most the largest size.
         largest = pool.SMALLEST
         while largest < self.manifest.history:
@@ -386,10 +386,11 @@ class Profiles:
         slots = build(a["users.key"], a.count("users"), a.capacity("users"))
         self._rows = Rows(
             a.used, slots, a["users.key"], a["users.counts"], a["users.last"],
-            a["users.minute"], a["users.history"], a["users.seen"],
+            a["users.newest"], a["users.minute"], a["users.history"], a["users.seen"],
             a["histories.key"], a["histories.time"], a["histories.value"], a["histories.hour"],
             a["histories.type"], a["histories.count"], a["histories.free"],
-            a["seens.key"], a["seens.mask"], a["seens.free"], a["second"],
+            a["seens.key"], a["seens.mask"], a["seens.free"], a["number"],
+            a["second"],
         )  # fmt: skip
         self._generation = a.generation
 

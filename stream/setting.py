@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.errors import GuestUnknown
+from models.river_models import build
 from models.settings import LearningSettings
-from stream.errors import ManifestMismatch
+from stream.errors import InvalidEvent, ManifestMismatch
+from stream.events import decode
 
 
 class _Setting(msgspec.Struct):
@@ -35,6 +38,22 @@ def settings_in(body: bytes) -> LearningSettings | None:
         return _setting.decode(body).learning
     except msgspec.DecodeError:
         return None
+
+
+def learning_in(body: bytes) -> LearningSettings:
+    """What a `setting` record sets.
+
+    Raises InvalidEvent naming the key, also where River has no such model as it names: whoever
+    wrote the record, no model is to meet it.
+    """
+    settings: LearningSettings = decode(_setting, body).learning
+    for name, river in settings.river.items():
+        key = f"learning.river.{name}"
+        try:
+            build(river.path, river.parameters, key, seed=1)
+        except GuestUnknown as error:
+            raise InvalidEvent(error.key, error.cause) from None
+    return settings
 
 
 def changes(current: LearningSettings, wanted: LearningSettings) -> list[str]:

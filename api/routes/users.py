@@ -14,6 +14,7 @@ from api.errors import Refused
 from api.responses import answered
 from api.routes.recommendations import FRESHNESS, reached
 from models.answers import Asked
+from stream.errors import StreamError
 from stream.positions import to_token
 from stream.profiles import UserRow
 from stream.service import Service, control_body
@@ -56,8 +57,17 @@ class Users:
 
     async def rating(self, incoming: Incoming) -> Response:
         user_id, item_id = incoming.ids["user_id"], incoming.ids["item_id"]
-        foretold = self._service.model.rating(user_id, item_id)
+        told = await self._attributes_of(user_id)
+        foretold = self._service.model.rating(user_id, item_id, told)
         return answered({"user_id": user_id, "item_id": item_id, "prediction": foretold})
+
+    async def _attributes_of(self, user_id: str) -> list[int]:
+        """Keys of what was told of the user; none where rows are away, for they only help."""
+        try:
+            row = (await self._service.read(user_id)).row
+        except StreamError:
+            return []
+        return row.past.attribute_key.tolist() if row is not None else []
 
     async def _read(self, user_id: str) -> tuple[UserRow, str]:
         reading = await self._service.read(user_id)

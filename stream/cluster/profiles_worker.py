@@ -189,6 +189,7 @@ class ProfilesWorker:
             if isinstance(piece, ExampleBatch):
                 partition.unwritten.update(piece.user_ids)
         partition.unwritten.update(emitted.described)
+        partition.unwritten.update(emitted.left)
         partition.moved(record)
 
     async def _send_on(

@@ -10,13 +10,17 @@ from typing import Final
 _MARK: Final = "local mark = tonumber(redis.call('GET', KEYS[1]) or -1)\n"
 
 #: KEYS: mark, values. ARGV: position, the mark we have reached, '1' to set the mark, values.
-#: An old position changes nothing; a mark below what we have reached says that Redis lost it.
+#: An empty value removes its key. An old position changes nothing; a mark below what we have
+#: reached says that Redis lost it.
 WRITE: Final = (
     _MARK
     + """
 if mark >= tonumber(ARGV[1]) then return {0, mark} end
 if mark < tonumber(ARGV[2]) then return {-1, mark} end
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 2]) end
+for i = 2, #KEYS do
+  if ARGV[i + 2] == '' then redis.call('DEL', KEYS[i])
+  else redis.call('SET', KEYS[i], ARGV[i + 2]) end
+end
 if ARGV[3] == '1' then redis.call('SET', KEYS[1], ARGV[1]) end
 return {1, mark}
 """

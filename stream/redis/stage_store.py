@@ -58,7 +58,10 @@ class StageStore:
 def _encoded(
     profiles: Profiles, position: int, user_ids: Collection[str]
 ) -> list[tuple[str, bytes]]:
-    return [
-        (user_id, encode_row(position, profiles.row(user_id), profiles.attributes(user_id)))
-        for user_id in user_ids
-    ]
+    return [(user_id, _bytes_of(profiles, position, user_id)) for user_id in user_ids]
+
+
+def _bytes_of(profiles: Profiles, position: int, user_id: str) -> bytes:
+    """A user's row; nothing for one who left."""
+    row, attributes = profiles.row(user_id), profiles.attributes(user_id)
+    return encode_row(position, row, attributes) if row or attributes else b""

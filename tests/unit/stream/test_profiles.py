@@ -465,7 +465,7 @@ def test_changing_a_name_an_attribute_or_the_manifest_changes_the_digest(
         if change == 1:
             profiles.arena.add_blobs("users.id")[0] = b"v"
         if change == 2:
-            profiles._told.put("u", profiles.key_of("u"), {"a": 2})
+            profiles._told.put("u", profiles.key_of("u"), {"a": 2}, profiles._rows)
         digests.add(profiles.digest())
     assert len(digests) == 4
 
