@@ -1,4 +1,4 @@
-"""Live quality and drift for Prometheus. Labels are bounded: windows, slices, known types."""
+"""Live quality, drift and guests for Prometheus. Labels are bounded by what is configured."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class QualityCollector(Collector):
         try:
             model = self._model()
             report, counts = model.quality(), model.live.drifts.counts()
+            failures = model.guests.failures()
         except Exception:
             logger.warning("no live quality for metrics", exc_info=True)
             return
@@ -48,6 +49,14 @@ class QualityCollector(Collector):
         for pair, count in counts.items():
             drifts.add_metric(pair, count)
         yield drifts
+        guests = CounterMetricFamily(
+            "freshet_guest_failures",
+            "How often a model of River's failed, or said what is no number, since the log began",
+            labels=["guest"],
+        )
+        for name, count in failures.items():
+            guests.add_metric([name], count)
+        yield guests
         acting = float(report["drift"]["acting_until"] is not None)
         yield GaugeMetricFamily("freshet_drift_acting", "1: a drift changes learning", value=acting)
 

@@ -22,7 +22,6 @@ from models.suitable import require_suitable
 
 PREFIX = "FRESHET_"
 FILE = "freshet.toml"
-_GUEST = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # Named in the environment beside the settings, and not one of them.
 _NOT_SETTINGS = {"FRESHET_CONFIG", "FRESHET_TEST_DATA", "FRESHET_API_KEY"}
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.errors import GuestUnknown
-from models.river_models import build
+from models.errors import SettingUnsuitable
 from models.settings import LearningSettings
+from models.suitable import require_suitable
 from stream.errors import InvalidEvent, ManifestMismatch
 from stream.events import decode
 
@@ -43,16 +43,14 @@ def settings_in(body: bytes) -> LearningSettings | None:
 def learning_in(body: bytes) -> LearningSettings:
     """What a `setting` record sets.
 
-    Raises InvalidEvent naming the key, also where River has no such model as it names: whoever
-    wrote the record, no model is to meet it.
+    Raises InvalidEvent naming the key, also of what nobody can learn under, such as a model that
+    River has not got: whoever wrote the record, no model is to meet it.
     """
     settings: LearningSettings = decode(_setting, body).learning
-    for name, river in settings.river.items():
-        key = f"learning.river.{name}"
-        try:
-            build(river.path, river.parameters, key, seed=1)
-        except GuestUnknown as error:
-            raise InvalidEvent(error.key, error.cause) from None
+    try:
+        require_suitable(settings)
+    except SettingUnsuitable as error:
+        raise InvalidEvent(error.key, error.cause) from None
     return settings
 
 

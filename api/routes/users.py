@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from stream.errors import StreamError
 from stream.positions import to_token
 from stream.profiles import UserRow
 from stream.service import Service, control_body
+
+# As long as a list waits for a row; what was told of a user only helps a rating.
+_ROW_S: Final = 0.15
 
 EXAMPLE: Final = {"users": [{"user_id": "ada", "attributes": {"country": "NZ"}}]}
 
@@ -64,8 +68,8 @@ class Users:
     async def _attributes_of(self, user_id: str) -> list[int]:
         """Keys of what was told of the user; none where rows are away, for they only help."""
         try:
-            row = (await self._service.read(user_id)).row
-        except StreamError:
+            row = (await asyncio.wait_for(self._service.read(user_id), _ROW_S)).row
+        except (StreamError, OSError, TimeoutError):
             return []
         return row.past.attribute_key.tolist() if row is not None else []
 

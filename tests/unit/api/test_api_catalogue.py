@@ -155,3 +155,21 @@ def test_a_rating_moves_with_what_was_rated(call: Any, service: Any) -> None:
     rated = {"type": "rating", "user_id": "ada", "item_id": "a", "value": 5}
     call("POST", "/v1/events", rated)
     assert call("GET", target).json()["prediction"] > before["prediction"]
+
+
+def test_a_rating_of_somebody_new_knows_what_was_told_of_them(call: Any, service: Any) -> None:
+    for at in range(40):
+        kind = at % 2
+        call("PUT", "/v1/users", [{"user_id": f"k{at}", "attributes": {"kind": "ab"[kind]}}])
+        for item in "xyz":
+            rated = {"type": "rating", "user_id": f"k{at}", "item_id": item, "value": 1 + 4 * kind}
+            call("POST", "/v1/events", rated)
+    told = [{"user_id": f"new-{kind}", "attributes": {"kind": kind}} for kind in "ab"]
+    call("PUT", "/v1/users", told)
+    low, high, unknown = (
+        call("GET", f"/v1/users/{name}/items/x/rating").json()["prediction"]
+        for name in ("new-a", "new-b", "nobody")
+    )
+    assert low < unknown < high
+    service.broken.add("rows")
+    assert call("GET", "/v1/users/new-b/items/x/rating").json()["prediction"] == unknown

@@ -62,6 +62,15 @@ def test_a_type_that_a_client_made_up_is_no_label(call: Any) -> None:
     assert "made_up" not in call("GET", "/metrics").text
 
 
+def test_a_guest_that_fails_is_counted_by_name(call: Any, service: Any) -> None:
+    assert "freshet_guest_failures_total{" not in call("GET", "/metrics").text
+    river = {"wild": {"class": "linear_model.LinearRegression", "role": "rating"}}
+    assert call("POST", "/v1/settings", {"learning": {"river": river}}).status_code == 202
+    assert 'freshet_guest_failures_total{guest="wild"} 0.0' in call("GET", "/metrics").text
+    service.model.guests._guests[0].failures = 3
+    assert 'freshet_guest_failures_total{guest="wild"} 3.0' in call("GET", "/metrics").text
+
+
 def test_metrics_outlive_a_model_without_figures(call: Any, service: Any) -> None:
     tell(call, 5)
     service.model.quality = None

@@ -46,6 +46,10 @@ def test_whether_a_type_hides_is_a_setting_that_can_change(call: Any, shop: Any)
         ({"learning": {"repeats": "yes"}}, "learning.repeats"),
         ({"learning": {"no such": 1}}, "learning"),
         ({"learning": {"exploration": {"share": 2}}}, "learning.exploration.share"),
+        (
+            {"learning": {"river": {"a": {"class": "reco.NoMF", "role": "rating"}}}},
+            "learning.river",
+        ),
         ({"learning": {"content": {"dims": 32}}}, "learning.content.dims"),
         ({**body(), "more": 1}, None),
     ],
