@@ -289,11 +289,25 @@ def _hide_seen(
             scores[row] = -1.0
 
 
-def embedding_of(
-    s: State, w: Scratch, asked: Asked, settings: LearningSettings
-) -> NDArray[np.float32]:
+@njit(cache=True, nogil=True)
+def embeddings_of(
+    s: State, w: Scratch, starts: NDArray[np.int64], keys: NDArray[np.uint64],
+    out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write embeddings (float32[n, dims], norm 1 or zeros) of n histories.
+
+    History r is `keys[starts[r] : starts[r + 1]]` (item keys, newest first, at most HISTORY).
+    """
     items = readable(s, s.blocked)
-    length = read_past(s, w, asked.past, 0, types_of(list(asked.types), settings.events), items)
-    embeddings.user(s.embeddings, w.history, length, w.x)
-    vector = w.x[: settings.embeddings.dims].copy()
-    return vector if math.isfinite(float(vector.sum())) else np.zeros_like(vector)
+    for row in range(out.shape[0]):
+        length = min(starts[row + 1] - starts[row], HISTORY)
+        for lag in range(length):
+            found = find(s.slots, s.key, keys[starts[row] + lag])
+            w.history[lag] = found if found < items else -1
+        embeddings.user(s.embeddings, w.history, length, w.x)
+        total = np.float32(0.0)
+        for d in range(out.shape[1]):
+            out[row, d] = w.x[d]
+            total += w.x[d]
+        if not math.isfinite(total):
+            out[row] = 0.0

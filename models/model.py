@@ -16,7 +16,7 @@ from models import content, cooccurrence, factors, impressions, presets, state
 from models.answers import (
     Asked,
     Listed,
-    embedding_of,
+    embeddings_of,
     explained,
     listed,
     listed_for_all,
@@ -354,7 +354,16 @@ class Model:
 
     def embedding(self, asked: Asked) -> NDArray[np.float32]:
         """The user's embedding (float32[dims], norm 1 or zeros) for a past."""
-        return embedding_of(self._state, self._scratch(), asked, self.settings)
+        return self.embeddings([asked.past.history_key])[0]
+
+    def embeddings(self, histories: Sequence[NDArray[np.uint64]]) -> NDArray[np.float32]:
+        """Embeddings (float32[n, dims]) of users with these histories: item keys, newest first."""
+        starts = np.zeros(len(histories) + 1, np.int64)
+        np.cumsum([len(history) for history in histories], out=starts[1:])
+        keys = np.concatenate([*histories, np.empty(0, np.uint64)])
+        out = np.empty((len(histories), self.settings.embeddings.dims), np.float32)
+        embeddings_of(self._state, self._scratch(), starts, keys, out)
+        return out
 
     def quality(self) -> dict[str, Any]:
         """Live quality and drift, as `GET /v1/quality` shows them."""

@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answers import Asked
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Learned, Model
 from stream import drift_log
@@ -28,7 +27,7 @@ from stream.cluster.outage import Outage
 from stream.cluster.partition import witness_of
 from stream.cluster.publishing import ItemWriter, Publishing
 from stream.cluster.saving import SavePolicy
-from stream.cluster.touched import MOST, Touched
+from stream.cluster.touched import MOST, History, Touched
 from stream.errors import InvalidEvent, SequenceGap, SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import decode
 from stream.examples import Control, ExampleBatch
@@ -49,12 +48,6 @@ _PAUSE_S: Final = 0.02
 _RETRY_S: Final = 1.0
 
 Result = TypeVar("Result")
-
-
-class HasPast(Protocol):
-    """What an embedding is asked for with."""
-
-    def asked(self) -> Asked: ...
 
 
 class EmbeddingWriter(Protocol):
@@ -297,10 +290,10 @@ class ModelWorker:
                 self._outage.over()
 
     def _embeddings(
-        self, taken: Mapping[str, HasPast]
+        self, taken: Mapping[str, History]
     ) -> tuple[int, dict[str, NDArray[np.float32]]]:
         model = self.learning.stage.model
-        vectors = {user_id: model.embedding(newest.asked()) for user_id, newest in taken.items()}
+        vectors = dict(zip(taken, model.embeddings(list(taken.values())), strict=True))
         return self.learning.next or 0, vectors
 
     async def _save_if_due(self, tp: TP) -> None:
