@@ -1,4 +1,4 @@
-"""Quality on the first 20,000 events, with thresholds of their own."""
+"""Quality on the first 20,000 events, with thresholds of their own; with --full on all of them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,29 @@ def test_repeats_score_every_event(test_data: Path) -> None:
         read(file, "sessions"), 3_000
     )
     assert once["scored"] < each["scored"] == each["events"] == 3_000
+
+
+@pytest.mark.full
+def test_all_films_are_foretold(films: Path) -> None:
+    found = Evaluation(LearningSettings(), Manifest()).run(read(films, "recbole"))
+    assert found["hr@10"] >= 0.220
+    assert found["ndcg@10"] >= 0.115
+    assert found["hr@20"] >= 0.333
+    assert found["rmse"] <= 0.92
+    assert found["mae"] <= 0.722
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("repeats", "least"),
+    [(False, {"hr@20": 0.385, "ndcg@10": 0.198}), (True, {"hr@20": 0.54})],
+)
+def test_all_sessions_are_foretold(test_data: Path, repeats: bool, least: dict[str, float]) -> None:
+    file = test_data / "yoochoose" / "train_full.txt"
+    evaluation = Evaluation(LearningSettings(), Manifest(), repeats=repeats)
+    found = evaluation.run(read(file, "sessions"))
+    for metric, value in least.items():
+        assert found[metric] >= value, metric
 
 
 @pytest.mark.full
