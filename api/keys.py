@@ -106,7 +106,8 @@ class KeyFile:
     def _write(self, keys: list[Key]) -> None:
         """Aside, synced, renamed; nobody but the owner may read it."""
         aside = self.path.with_suffix(".new")
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        aside.unlink(missing_ok=True)  # one that was left behind may be anybody's to read
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(_File(keys=keys))))
             file.flush()
             os.fsync(file.fileno())
@@ -136,7 +137,7 @@ class KeyRing:
         return key if right else None
 
     def refresh(self) -> None:
-        """Take up a file that has changed, at most once a second; one that is broken, never."""
+        """Take up a file that has changed, at most once a second, as soon as it can be read."""
         now = time.monotonic()
         if now - self._looked_at < _LOOK_S:
             return
@@ -144,11 +145,13 @@ class KeyRing:
         stamp = self._look()
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             self._keys = {key.id: key for key in self._file.read()}
         except KeysUnreadable as error:
+            # Looked at again: it may have been for want of a descriptor, and a key be revoked.
             logger.warning("the keys known before go on", reason=str(error))
+            return
+        self._stamp = stamp
         self.required = self.required or bool(self._keys)
 
     def _look(self) -> tuple[int, int, int] | None:

@@ -142,3 +142,48 @@ def test_a_click_bot_moves_an_item_one_place_at_most(house: House) -> None:
     moved = before.index(promoted) - after.index(promoted)
     assert moved <= 1, f"{moved} places"
     assert house.state()["capped"] > 9_000
+
+
+def memory(house: House) -> int:
+    """Bytes of the model's tables."""
+    return sum(table.nbytes for table in house.service.model.dump()[0].values())
+
+
+def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> None:
+    bounds = {
+        "learning.max_items": 200, "learning.ratings.max_items": 200,
+        "learning.ratings.max_users": 100,
+    }  # fmt: skip
+    house = House(tmp_path / "data", **bounds)
+    try:
+
+        def live(first: int, last: int) -> None:
+            house.send(
+                *(
+                    {**view(f"u{n // 4}", f"i{n}", n), "type": "rating", "value": 1 + n % 5}
+                    for n in range(first, last)
+                )
+            )
+
+        live(0, 400)
+        assert house.service.model.items == 200
+        held = memory(house)
+        live(400, 4_000)
+        assert house.service.model.items == 200
+        assert memory(house) <= 1.1 * held
+        told = house.state()
+        assert (told["applied"], told["dead_letters"]) == (4_000, 0)
+        assert told["hash"] == house.rebuilt()
+    finally:
+        house.running.close()
+
+
+def test_without_consent_nothing_is_kept(house: House) -> None:
+    house.send(view("ann", "tea", 1))
+    before = house.state()
+    house.send(view("bob", "secret", 2, consent=False), view("ann", "secret", 3, consent=False))
+    assert house.state()["hash"] == before["hash"]
+    assert house.state()["position"] == before["position"]
+    log = (house.folder / "log.sqlite").read_bytes()
+    beside = house.folder / "log.sqlite-wal"
+    assert b"secret" not in log + (beside.read_bytes() if beside.exists() else b"")

@@ -131,6 +131,30 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(file: KeyFile, make: Ma
         KeyRing(file)
 
 
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
+    file: KeyFile, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, text = file.create(("read",))
+    call = make(guarded(file))
+    file.revoke(old.id)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def exhausted(self: Path) -> bytes:
+            raise OSError(24, "Too many open files")
+
+        patch.setattr(Path, "read_bytes", exhausted)
+        assert call("GET", LIST, x_api_key=text).status_code == 200
+    call.refused(401, None, "GET", LIST, x_api_key=text)
+
+
+def test_a_file_left_behind_does_not_lend_its_mode(file: KeyFile) -> None:
+    aside = file.path.with_suffix(".new")
+    aside.write_text("")
+    aside.chmod(0o666)
+    file.create(("read",))
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+
+
 def test_the_file_holds_no_secret_and_is_the_owners(file: KeyFile) -> None:
     text = text_of(file, "read")
     assert text.split("_", 2)[2] not in file.path.read_text()
