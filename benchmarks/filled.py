@@ -46,15 +46,15 @@ def _fill(data: Path, items: int, users: int, each: int) -> None:
         running.service.use(load(environ={}).learning)
         running.service.start()
         sink = Direct(running.service, imported=True)
-        for lot in _lots(_items(items)):
+        for lot in _lots(catalogue(items)):
             sink.put_items(lot)
-        for lot in _lots(_events(items, users, each)):
+        for lot in _lots(feedback(items, users, each)):
             sink.send(lot)
     finally:
         running.close()
 
 
-def _items(count: int) -> Iterator[dict[str, Any]]:
+def catalogue(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         group = number % _GROUPS
         yield {
@@ -63,7 +63,7 @@ def _items(count: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _events(items: int, users: int, each: int) -> Iterator[dict[str, Any]]:
+def feedback(items: int, users: int, each: int) -> Iterator[dict[str, Any]]:
     """Users in turn, each with a taste for one kind and a long tail within it."""
     chance, kinds = random.Random(1), items // _GROUPS
     for number in range(users * each):

@@ -1,0 +1,65 @@
+"""The steps of a list, each again and again, compiled for `benchmarks.ranking` alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models import content, cooccurrence, embeddings, popularity, ranker, ranking, sources
+from models.answers import _find_causes
+from models.examples import Past, Types
+from models.state import LISTED, Scratch, State
+
+#: In the order of their numbers; one more is all of them.
+STEPS: Final = (
+    "past and mask", "popularity", "co-occurrence", "embeddings", "content", "list the best",
+    "gather", "describe", "network", "dislikes and order", "causes",
+)  # fmt: skip
+
+
+@njit(nogil=True)
+def repeat(
+    step: int, times: int, s: State, w: Scratch, past: Past, types: Types,
+    blocked: NDArray[np.uint8], causes: NDArray[np.int64],
+) -> None:  # fmt: skip
+    items, now = s.used[0], s.clock[0]
+    for _ in range(times):
+        length = min(past.history_start[1], 64)
+        every = step == 11
+        if step == 0 or every:
+            ranking.read_past(s, w, past, 0, types, items)
+            ranking.read_ages(w, past, 0, length, now)
+            ranking.mask(s, w, past, 0, types, blocked, items)
+        if every:
+            ranking.rank(s, w, length, now, items)
+        if step == 1:
+            popularity.score(s.popularity.fast, w.scores[0], items)
+            popularity.score(s.popularity.slow, w.scores[1], items)
+        elif step == 2:
+            sources._score_horizons(s, w, length, items)
+        elif step == 3 and embeddings.user(s.embeddings, w.taste, length, w.x) > 0.0:
+            embeddings.score(s.embeddings, w.x, w.scores[6], items)
+        elif step == 4 and content.user(s.content, w.taste, length, w.x):
+            content.score(s.content, w.x, w.scores[7], items)
+        elif step == 5:
+            for source in range(len(s.on)):
+                if w.listed_count[source] >= 0:
+                    ranking._list_best(w, source, min(s.options[1], LISTED), items)
+        elif step == 6 or step == 7:
+            count = ranking._gather(s, w, items)
+            if step == 7:
+                ranking._describe(s, w, count, now)
+            for at in range(count):
+                w.place[w.candidates[at]] = 0
+        elif step == 8:
+            ranker.score(s.ranker, w.features, w.context, 200, w.units, w.plain)
+        elif step == 9:
+            ranking._penalise(s, w, 200, length)
+            ranking._sort(w, 200)
+        elif step == 10:
+            for place in range(causes.shape[0]):
+                causes[place] = -1
+                _find_causes(s, w, w.candidates[place], length, causes[place])
