@@ -22,6 +22,7 @@ from benchmarks.ranking_steps import STEPS, repeat
 from benchmarks.record import RESULTS, Figure, record
 from models import answers
 from models.answers import Asked
+from models.causes import CAUSES
 from models.examples import HISTORY, SCORED, Examples, Past, types_of
 from models.model import Model
 from models.settings import LearningSettings
@@ -41,7 +42,9 @@ class Crowd:
 
     def __init__(self, items: int) -> None:
         self.model = Model(LearningSettings())
-        self._pasts: dict[str, deque[tuple[int, float]]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._pasts: dict[str, deque[tuple[int, float]]] = defaultdict(
+            lambda: deque(maxlen=HISTORY)
+        )
         for item in filled.catalogue(items):
             self.model.put_item(item)
         self.events = list(filled.feedback(items, _USERS, _EACH))
@@ -94,8 +97,10 @@ def past_of(pasts: list[list[tuple[int, float]]]) -> Past:
 
 def figures(items: int) -> list[Figure]:
     crowd = Crowd(items)
-    last = len(crowd.events) - _SCORED
-    learned = crowd.learn(0, last, scored=False)
+    last, warm = len(crowd.events) - _SCORED, len(crowd.events) - 2 * _SCORED
+    crowd.learn(0, warm - 500, scored=False)
+    crowd.learn(warm - 500, warm, scored=True)
+    learned = crowd.learn(warm, last, scored=False)
     scored = crowd.learn(last, len(crowd.events), scored=True)
     asked = crowd.asked()
     whole = _median([_of_list(crowd.model, asked) for _ in range(_REPEATS)])
@@ -117,12 +122,11 @@ def _median(seconds: list[float]) -> float:
 def _of_list(model: Model, asked: list[Asked]) -> float:
     view, scratch = model.view, model._scratch()
     types = types_of(["view"], model.settings.events)
-    rows, scores, causes = np.full(10, -1), np.zeros(10), np.full((10, answers.CAUSES), -1)
-    sources = np.full(10, -1, np.int8)
+    out = answers._room(1, 10)
     blocked = view.blocked[: model.items]
     begun = time.process_time()
     for one in asked:
-        answers._list(view, scratch, one.past, types, blocked, rows, scores, causes, sources)
+        answers._list(view, scratch, one.past, 0, types, blocked, 0.0, out, 0)
     return (time.process_time() - begun) / len(asked)
 
 
@@ -131,7 +135,7 @@ def _of_step(model: Model, asked: list[Asked], step: int) -> float:
     types = types_of(["view"], model.settings.events)
     took, times = 0.0, 20
     for one in asked:
-        causes = np.full((10, answers.CAUSES), -1)
+        causes = np.full((10, CAUSES), -1)
         blocked = view.blocked[: model.items]
         repeat(len(STEPS), 1, view, scratch, one.past, types, blocked, causes)
         begun = time.process_time()

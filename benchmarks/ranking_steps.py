@@ -8,10 +8,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings, popularity, ranker, ranking, sources
-from models.answers import _find_causes
+from models import content, embeddings, popularity, ranker, ranking, sources
+from models.causes import find_causes
 from models.examples import Past, Types
-from models.state import LISTED, Scratch, State
+from models.listing import list_best
+from models.state import Scratch, State
 
 #: In the order of their numbers; one more is all of them.
 STEPS: Final = (
@@ -21,7 +22,7 @@ STEPS: Final = (
 
 
 @njit(nogil=True)
-def repeat(
+def repeat(  # noqa: PLR0912 - a branch a step
     step: int, times: int, s: State, w: Scratch, past: Past, types: Types,
     blocked: NDArray[np.uint8], causes: NDArray[np.int64],
 ) -> None:  # fmt: skip
@@ -47,8 +48,10 @@ def repeat(
         elif step == 5:
             for source in range(len(s.on)):
                 if w.listed_count[source] >= 0:
-                    ranking._list_best(w, source, min(s.options[1], LISTED), items)
-        elif step == 6 or step == 7:
+                    w.listed_count[source] = list_best(
+                        w.scores[source], w.masked, w.listed[source], s.options[1], items
+                    )
+        elif step in (6, 7):
             count = ranking._gather(s, w, items)
             if step == 7:
                 ranking._describe(s, w, count, now)
@@ -60,6 +63,6 @@ def repeat(
             ranking._penalise(s, w, 200, length)
             ranking._sort(w, 200)
         elif step == 10:
-            for place in range(causes.shape[0]):
-                causes[place] = -1
-                _find_causes(s, w, w.candidates[place], length, causes[place])
+            causes[:] = -1
+            rows = w.candidates[w.order[: len(causes)]].astype(np.int64)
+            find_causes(s, w, rows, len(causes), length, causes)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from models import content, cooccurrence, embeddings
-from models.compiled import inner
+from models.causes import CAUSES, find_causes
 from models.diversity import diversify
 from models.examples import HISTORY, Past, Types, empty_past, types_of
 from models.explanation import Explanation, explain
@@ -21,12 +21,6 @@ from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
 from models.state import Scratch, State
-from models.vectors import dot
-
-#: History items named as the cause of a recommendation, at most.
-CAUSES: Final = 2
-# A cause with less than this share of the largest is not worth naming.
-_WORTH_NAMING: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -178,7 +172,7 @@ def _list(
         at = w.order[place]
         out.rows[to, place] = w.candidates[at]
         out.scores[to, place], out.sources[to, place] = w.final[at], w.best[at]
-        _find_causes(s, w, w.candidates[at], length, out.causes[to, place])
+    find_causes(s, w, out.rows[to], count, length, out.causes[to])
     return count, candidates
 
 
@@ -189,48 +183,6 @@ def _list_all(
 ) -> None:  # fmt: skip
     for row in range(counts.shape[0]):
         counts[row] = _list(s, w, past, row, types, blocked, diversity, out, row)[0]
-
-
-@inner
-def _find_causes(s: State, w: Scratch, row: int, length: int, causes: NDArray[np.int64]) -> None:
-    """The history items that pull most on `row`: by co-occurrence, else by content."""
-    shares = np.zeros(HISTORY)
-    _pulls(s, w, row, length, shares)
-    largest = 0.0
-    for place in range(causes.shape[0]):
-        best = -1
-        for lag in range(length):
-            fresh = True
-            for before in range(place):
-                fresh = fresh and causes[before] != w.history[lag]
-            if fresh and shares[lag] > 0.0 and (best < 0 or shares[lag] > shares[best]):
-                best = lag
-        if best < 0 or shares[best] < _WORTH_NAMING * largest:
-            return
-        largest = max(largest, shares[best])
-        causes[place] = w.history[best]
-
-
-@inner
-def _pulls(s: State, w: Scratch, row: int, length: int, shares: NDArray[np.float64]) -> None:
-    for horizon in (s.fast, s.slow, s.forward, s.recent):
-        total = 0.0
-        pulls = np.zeros(HISTORY)
-        for lag in range(length):
-            source = w.history[lag]
-            if source >= 0 and source != row and not w.disliked[lag]:
-                pulls[lag] = cooccurrence.pull(horizon, source, lag, w.ages[lag])
-                pulls[lag] *= cooccurrence.between(horizon, source, row)
-                total += pulls[lag]
-        if total > 0.0:
-            for lag in range(length):
-                shares[lag] += pulls[lag] / total
-    if s.popularity.total[row] == 0.0:
-        vectors = s.content.vectors
-        for lag in range(length):
-            if w.history[lag] >= 0 and not w.disliked[lag]:
-                like = dot(vectors[w.history[lag]], vectors[row], vectors.shape[1])
-                shares[lag] += max(like, 0.0)
 
 
 def similar_to(s: State, w: Scratch, row: int, k: int, blocked: NDArray[np.uint8]) -> list[Listed]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.index import fingerprint
 from models.settings import Content as Settings
 from models.tables import Arena
-from models.vectors import dot, mix, normalise, products, tiles_of
+from models.vectors import Coarse, coarse_of, coarse_products, dot, mix, normalise
 
 # Buckets of the document frequencies; two tokens that meet share an idf, no more.
 _BUCKETS: Final = 1 << 16
@@ -35,7 +35,7 @@ class Content(NamedTuple):
 
     vectors: NDArray[np.float32]
     parameters: NDArray[np.float64]
-    tiles: NDArray[np.float32]  # `vectors` once more, as scoring reads it
+    coarse: Coarse  # `vectors` once more, as scoring reads it
 
 
 def declare(arena: Arena, settings: Settings) -> None:
@@ -48,7 +48,7 @@ def declare(arena: Arena, settings: Settings) -> None:
 def view(arena: Arena, settings: Settings) -> Content:
     vectors = arena["content.vectors"]
     parameters = np.array([settings.length, settings.decay], np.float64)
-    return Content(vectors, parameters, tiles_of(vectors))
+    return Content(vectors, parameters, coarse_of(vectors))
 
 
 def tokens(item: Mapping[str, Any]) -> list[str]:
@@ -132,7 +132,7 @@ def user(c: Content, history: NDArray[np.int32], length: int, out: NDArray[np.fl
 
 @njit(cache=True, nogil=True)
 def score(c: Content, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
-    """Cosine of `x` with every item, negative ones 0."""
-    products(c.tiles, x, out, items)
+    """Cosine of `x` with every item to 0.003 or so, negative ones 0."""
+    coarse_products(c.coarse, x, out, items)
     for row in range(items):
         out[row] = max(out[row], np.float32(0.0))

@@ -97,21 +97,43 @@ def _add(c: Cooccurrence, source: int, target: int, amount: float) -> None:
     if c.partner.shape[0] == 0:
         c.dense[source, target] += np.float32(amount)
         return
-    smallest = 0
-    for slot in range(SLOTS):
-        there = c.partner[source, slot]
-        if there == target + 1:
-            c.weight[source, slot] += np.float32(amount)
-            return
-        if there == 0:
-            c.partner[source, slot] = target + 1
-            c.weight[source, slot] = np.float32(amount)
-            return
-        if c.weight[source, slot] < c.weight[source, smallest]:
-            smallest = slot
+    partners, weights = c.partner[source], c.weight[source]
+    slot = _slot_of(partners, target + 1)
+    if slot >= 0:
+        weights[slot] += np.float32(amount)
+        return
+    slot = _slot_of(partners, 0) if partners[SLOTS - 1] == 0 else -1
+    if slot >= 0:
+        partners[slot], weights[slot] = target + 1, np.float32(amount)
+        return
+    slot = _lightest(weights)
     # Full: the newcomer inherits half of what it replaces, so that it can grow past the rest.
-    c.partner[source, smallest] = target + 1
-    c.weight[source, smallest] = c.weight[source, smallest] * np.float32(0.5) + np.float32(amount)
+    partners[slot] = target + 1
+    weights[slot] = weights[slot] * np.float32(0.5) + np.float32(amount)
+
+
+@njit(cache=True, nogil=True)
+def _slot_of(partners: NDArray[np.int32], wanted: int) -> int:
+    """The first slot that holds `wanted`, or -1; sixteen at a time."""
+    for first in range(0, SLOTS, 16):
+        found = np.int32(0)
+        for slot in range(first, first + 16):
+            found |= np.int32(partners[slot] == wanted)
+        if found:
+            for slot in range(first, first + 16):
+                if partners[slot] == wanted:
+                    return slot
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _lightest(weights: NDArray[np.float32]) -> int:
+    # The bits of positive floats are ordered as the floats are, and their minimum vectorises.
+    bits = weights.view(np.int32)
+    least = bits[0]
+    for slot in range(SLOTS):
+        least = bits[slot] if bits[slot] < least else least
+    return _slot_of(bits, least)
 
 
 @njit(cache=True, nogil=True)
@@ -199,11 +221,21 @@ def score(
     """Score all `items` (float32[items]) for a history, the best one 1."""
     for row in range(items):
         out[row] = 0.0
+    # What is touched, once each: of a large catalogue that is a small part.
+    touched, count = np.empty(length * SLOTS + 1, np.int32), 0
     for lag in range(length):
         source = history[lag]
         factor = pull(c, source, lag, ages[lag]) if source >= 0 else 0.0
         if factor != 0.0:
-            _add_partners(c, source, np.float32(factor), out, items)
+            count = _add_partners(c, source, np.float32(factor), out, items, touched, count)
+    if c.partner.shape[0] == 0:
+        _finish(c, out, items)
+    else:
+        _finish_touched(c, out, touched, count)
+
+
+@njit(cache=True, nogil=True)
+def _finish(c: Cooccurrence, out: NDArray[np.float32], items: int) -> None:
     most = np.float32(0.0)
     for row in range(items):
         if out[row] > 0.0:
@@ -215,17 +247,61 @@ def score(
 
 
 @njit(cache=True, nogil=True)
-def _add_partners(
-    c: Cooccurrence, source: int, factor: np.float32, out: NDArray[np.float32], items: int
+def _finish_touched(
+    c: Cooccurrence, out: NDArray[np.float32], touched: NDArray[np.int32], count: int
 ) -> None:
+    most = np.float32(0.0)
+    for at in range(count):
+        row = touched[at]
+        out[row] *= np.float32(c.target_norm[row])
+        most = max(most, out[row])
+    if most > 0.0:
+        for at in range(count):
+            out[touched[at]] /= most
+
+
+@njit(cache=True, nogil=True)
+def _add_partners(
+    c: Cooccurrence, source: int, factor: np.float32, out: NDArray[np.float32], items: int,
+    touched: NDArray[np.int32], count: int,
+) -> int:  # fmt: skip
     if c.partner.shape[0] == 0:
         weights = c.dense[source]
         for row in range(items):
             out[row] += factor * weights[row]
-        return
+        return count
+    partners, weights = c.partner[source], c.weight[source]
     for slot in range(SLOTS):
-        there = c.partner[source, slot]
-        if there == 0:
+        row = partners[slot] - 1
+        if row < 0:
+            return count
+        if row < items and weights[slot] > 0.0:
+            before = out[row]
+            touched[count] = row
+            count += before == 0.0
+            out[row] = before + factor * weights[slot]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def spread(
+    c: Cooccurrence, source: int, factor: float, rows: NDArray[np.int64], count: int,
+    place: NDArray[np.int32], out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write `factor·W[source, row]` of each of the first `count` rows (float64[count]).
+
+    `place` (int32[items]) is 1 + the number of each of them, and 0 of all other items. What is
+    no partner of the source, and the source itself, stay as they are.
+    """
+    if c.partner.shape[0] == 0:
+        for at in range(count):
+            if rows[at] != source:
+                out[at] = factor * c.dense[source, rows[at]]
+        return
+    partners, weights = c.partner[source], c.weight[source]
+    for slot in range(SLOTS):
+        row = partners[slot] - 1
+        if row < 0:
             return
-        if there <= items:
-            out[there - 1] += factor * c.weight[source, slot]
+        if row < place.shape[0] and place[row] > 0 and row != source:
+            out[place[row] - 1] = factor * weights[slot]

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from models.settings import Embeddings as Settings
 from models.tables import Arena
-from models.vectors import dot, mix, normalise, place, products, tiles_of
+from models.vectors import (
+    LANES,
+    Coarse,
+    coarse_of,
+    coarse_products,
+    dot,
+    mix,
+    normalise,
+    place_coarse,
+)
 
 # A unit user would need outward vectors of norm 10 to tell one item in a thousand apart, and
 # they would take too long to grow; at 1 ML-100K finds .135 in its first ten, at 6 .179.
@@ -38,7 +47,7 @@ class Embeddings(NamedTuple):
     bias: NDArray[np.float32]
     bias_square: NDArray[np.float32]
     parameters: NDArray[np.float64]
-    tiles: NDArray[np.float32]  # `outward` once more, as scoring reads it
+    coarse: Coarse  # `outward` once more, as scoring reads it
 
 
 _VECTORS: Final = ("inward", "outward", "inward_square", "outward_square")
@@ -56,7 +65,7 @@ def view(arena: Arena, settings: Settings) -> Embeddings:
     s = settings
     parameters = np.array([s.length, s.decay, s.learning_rate, s.negatives])
     columns = [arena[f"embeddings.{name}"] for name in _VECTORS + _NUMBERS]
-    return Embeddings._make([*columns, parameters, tiles_of(arena["embeddings.outward"])])
+    return Embeddings._make([*columns, parameters, coarse_of(arena["embeddings.outward"])])
 
 
 @njit(cache=True, nogil=True)
@@ -88,11 +97,16 @@ def user(e: Embeddings, history: NDArray[np.int32], length: int, out: NDArray[np
 @njit(cache=True, nogil=True)
 def score(e: Embeddings, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
     """Score all `items` (float32[items]) as odds, the best one 1."""
-    products(e.tiles, x, out, items)
-    most = np.float32(-1e30)
-    for row in range(items):
-        out[row] = _SHARPNESS * out[row] + e.bias[row]
-        most = max(most, out[row])
+    coarse_products(e.coarse, x, out, items)
+    # The largest of each lane first: that vectorises.
+    tops, most = np.full(LANES, np.float32(-1e30)), np.float32(-1e30)
+    for first in range(0, items, LANES):
+        part, bias = out[first : min(first + LANES, items)], e.bias[first : first + LANES]
+        for lane in range(part.shape[0]):
+            part[lane] = _SHARPNESS * part[lane] + bias[lane]
+            tops[lane] = part[lane] if part[lane] > tops[lane] else tops[lane]
+    for lane in range(LANES):
+        most = max(most, tops[lane])
     for row in range(items):
         # (1 + z/1024)^1024 for exp(z): as monotone, and a tenth of its time.
         near = max(np.float32(1.0) + (out[row] - most) * _STEP, np.float32(0.0))
@@ -124,7 +138,7 @@ def _pull(
         step = pull * x[d]
         square[d] = _MEMORY * square[d] + step * step
         out[d] += rate * step / (np.sqrt(square[d]) + _EPSILON)
-    place(e.tiles, item, out)
+    place_coarse(e.coarse, item, out)
     e.bias_square[item] = _MEMORY * e.bias_square[item] + error * error
     e.bias[item] += rate * error / (np.sqrt(e.bias_square[item]) + _EPSILON)
 

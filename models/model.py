@@ -38,10 +38,10 @@ from models.river_party import Party, learn_rated
 from models.river_turns import blended, learn_with_guests
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
-from models.vectors import place
+from models.vectors import place_coarse
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 2
+LEARNING_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Model:
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
             self.ratings.describe(self.key_of(item["item_id"]), item)
-            place(self._state.content.tiles, row, self.arena["content.vectors"][row])
+            place_coarse(self._state.content.coarse, row, self.arena["content.vectors"][row])
             self.live.quality.describe(row, item.get("categories") or ())
             self._facets.put(row, item)
         self.version += 1

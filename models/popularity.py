@@ -106,9 +106,13 @@ def learn_stage(p: Popularity, item: int, weight: float, length: int) -> None:
 @njit(cache=True, nogil=True)
 def score(counts: NDArray[np.float64], out: NDArray[np.float32], items: int) -> None:
     """Write counts (float64[items]) as scores (float32[items]), the best one 1."""
-    most = 0.0
+    # The bits of positive floats are ordered as the floats are, and their maximum vectorises.
+    bits, largest, at = counts.view(np.int64), np.int64(0), 0
     for row in range(items):
-        most = max(most, counts[row])
+        largest = max(largest, bits[row])
+    while at < items and bits[at] != largest:
+        at += 1
+    most = counts[at] if at < items else 0.0
     share = 1.0 / most if most > 0.0 else 0.0
     for row in range(items):
         out[row] = counts[row] * share

@@ -16,6 +16,7 @@ from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
 from models.index import find
+from models.listing import list_best
 from models.sources import score_sources
 from models.state import CANDIDATES, LISTED, Scratch, State
 from models.vectors import dot
@@ -72,7 +73,7 @@ def mask(
 ) -> None:  # fmt: skip
     """Mark what must not be listed: blocked items, and what the user has seen."""
     for at in range(items):
-        w.masked[at] = blocked[at]
+        w.masked[at] = 1 if blocked[at] else 0
     if s.options[0]:
         return
     hides = types.hides[0]
@@ -89,7 +90,10 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     score_sources(s, w, length, items)
     for source in range(_SOURCES):
         if w.listed_count[source] >= 0:
-            _list_best(w, source, min(s.options[1], LISTED), items)
+            most = min(s.options[1], LISTED)
+            w.listed_count[source] = list_best(
+                w.scores[source], w.masked, w.listed[source], most, items
+            )
     count = _gather(s, w, items)
     _describe(s, w, count, now)
     features.of_user(length, w.ages[0], w.context)
@@ -102,27 +106,6 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     for at in range(count):
         w.place[w.candidates[at]] = 0
     return count
-
-
-@inner
-def _list_best(w: Scratch, source: int, most: int, items: int) -> None:
-    """List the best of a source, ties by row, as an insertion into a short sorted list."""
-    scores, listed, count = w.scores[source], w.listed[source], 0
-    for row in range(items):
-        score = scores[row]
-        if score <= 0.0 or w.masked[row]:
-            continue
-        if count == most:
-            if score <= scores[listed[count - 1]]:
-                continue
-            count -= 1
-        at = count
-        while at > 0 and scores[listed[at - 1]] < score:
-            listed[at] = listed[at - 1]
-            at -= 1
-        listed[at] = row
-        count += 1
-    w.listed_count[source] = count
 
 
 @inner
@@ -168,14 +151,11 @@ def _describe(s: State, w: Scratch, count: int, now: float) -> None:
     p, out = s.popularity, w.features
     for source in range(_SOURCES):
         if w.listed_count[source] >= 0:
-            for at in range(count):
-                score = w.scores[source, w.candidates[at]]
-                features.of_source(score, w.ranks[source, at], out, source, at)
+            features.of_source(w.scores[source], w.candidates, w.ranks[source], count, out, source)
         else:
             out[3 * source : 3 * source + 3, :count] = 0.0
+    features.of_items(p.total, s.born, p.last, w.candidates, count, now, out)
     for at in range(count):
-        row = w.candidates[at]
-        features.of_item(p.total[row], now - s.born[row], now - p.last[row], out, at)
         w.best[at], first = -1, LISTED
         for source in range(_SOURCES):
             if 0 <= w.ranks[source, at] < first:
