@@ -15,7 +15,7 @@ from stream.events import check_id
 from stream.positions import from_token
 
 EXCLUDED: Final = 1_000
-_REAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_REAL: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 
 class Param(Protocol):

@@ -122,7 +122,11 @@ def wanted_of(options: Options, key_of: Callable[[str], int]) -> Wanted:
         raise Refused(422, "price_min must not be above price_max", "price_min")
     if options.include is not None and not options.include:
         raise Refused(422, "include must name an item, or be left out", "include")
-    filters = Filters(
+    unfiltered = (
+        options.category is None and options.include is None and not options.exclude
+        and not options.in_stock and low is None and high is None
+    )  # fmt: skip
+    filters = ANY if unfiltered else Filters(
         options.category, tuple(map(key_of, options.exclude)),
         None if options.include is None else tuple(map(key_of, options.include)),
         options.in_stock, low, high,

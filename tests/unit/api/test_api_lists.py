@@ -1,6 +1,7 @@
 """What a list can be asked for: reasons, filters, pages, diversity, many at once, as before."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,7 +142,8 @@ def test_only_the_fields_that_are_wanted(call: Any, shop: Any) -> None:
 
 
 WRONG = [
-    ("in_stock", "yes"), ("price_min", "-1"), ("price_min", "nan"), ("price_max", "1e999"),
+    ("in_stock", "yes"), ("price_min", "-1"), ("price_min", "."), ("price_min", "1e"),
+    ("price_min", "nan"), ("price_max", "1e999"),
     ("price_max", "x"), ("fields", "title,secret"), ("diversity", "1.1"), ("explain", "1"),
     ("consent", ""), ("next", "x"), ("next", "é"), ("include", ""), ("k", "0"),
 ]  # fmt: skip
@@ -385,3 +387,20 @@ def test_kept_answers_are_those_of_now(calling: Any, shop: Any) -> None:
     assert len(asked) == 5
     call("POST", "/v1/events", {"type": "view", "user_id": "u1", "item_id": ids(first)[0]})
     assert ids(first)[0] not in ids(call("GET", U1))
+
+
+def test_one_thread_explains_while_others_are_answered(call: Any, shop: Any) -> None:
+    """Asked through the event loop, an explanation does not run on it."""
+    threads = set()
+    recommend = shop.model.recommend
+
+    def noted(*args: Any) -> Any:
+        threads.add(threading.current_thread())
+        return recommend(*args)
+
+    call("GET", "/v1/trending")
+    shop.model.recommend = noted
+    call("GET", U1)
+    assert threads == {threading.current_thread()}
+    call("GET", f"{U1}?explain=true")
+    assert len(threads) == 2
