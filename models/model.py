@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,28 +14,22 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, factors, impressions, presets, state
 from models.answers import (
-    Asked,
-    Listed,
-    embeddings_of,
-    explained,
-    listed,
-    listed_for_all,
-    similar_to,
-    trending_of,
-)
-from models.drift import Drift
+    Asked, Listed, embeddings_of, explained, listed, listed_for_all, similar_to, trending_of,
+)  # fmt: skip
+from models.catalogue import Catalogue
 from models.examples import Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
-from models.facets import ANY, Facets, Filters
-from models.features import SOURCES
+from models.facets import ANY, Filters
 from models.impressions import Lists, Outcomes, no_lists
 from models.index import find, fingerprint
+from models.learned import Learned
 from models.learning import Scores, add_item, learn, no_scores
 from models.live import Live
 from models.pasts import row_of
 from models.ratings import Ratings
 from models.river_party import Party, learn_rated
 from models.river_turns import blended, learn_with_guests
+from models.served import Served
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 from models.vectors import place_coarse
@@ -44,36 +38,13 @@ from models.vectors import place_coarse
 LEARNING_VERSION = 3
 
 
-@dataclass(frozen=True)
-class Learned:
-    """What a batch taught: scores of its marked examples, and ratings as foretold before."""
-
-    scores: Scores
-    ratings: list[tuple[int, float, float]]  # (example, given, foretold)
-    drifts: list[Drift] = field(default_factory=list)
-
-    @classmethod
-    def joined(cls, parts: Sequence[tuple[int, Learned]]) -> Learned:
-        """One of the consecutive parts of a batch, each with the example it begins at."""
-        if len(parts) == 1:
-            return parts[0][1]
-        columns = zip(*(part.scores for _, part in parts), strict=True)
-        return cls(
-            Scores._make(np.concatenate(column) for column in columns) if parts else no_scores(0),
-            [(start + at, y, told) for start, part in parts for at, y, told in part.ratings],
-            [replace(d, at=start + d.at) for start, part in parts for d in part.drifts],
-        )
-
-
 class Model:
     """The item side of the recommender; one writer learns, any number of threads read."""
 
     def __init__(self, settings: LearningSettings, seed: int = 1) -> None:
         self.seed = seed
         self._threads = threading.local()
-        # Of what was answered, not of what was learned: a count for metrics, not state.
-        self._served = np.zeros(len(SOURCES) + 1, np.int64)
-        self._counting = threading.Lock()
+        self._served = Served()
         self._budget = Budget()
         self._start(settings)
 
@@ -84,13 +55,9 @@ class Model:
         self.version = 0
         self.arena = Arena("items", "dense")
         state.declare(self.arena, settings)
-        self._ids = self.arena.add_blobs("items.id")
-        self._documents = self.arena.add_blobs("items.document")
+        self._catalogue = Catalogue(self.arena)
         self.ratings = Ratings(settings.ratings, self.seed)
         self.guests = Party(settings.river, self.seed)
-        self._facets = Facets()
-        # Items readers may list: the kernel counts a new one before it has its id here.
-        self._named = 0
         self.live = Live(self.arena)
         self._make_room(1)
 
@@ -139,7 +106,8 @@ class Model:
             self._make_room(self.items + len(item_ids))
             before = self.items
             stopped = learn(self._state, self._scratch(), examples, lists, meaning, done, scores)
-            self._name_new(before, examples, item_ids, done, stopped)
+            new, told = self.arena["items.key"][before : self.items], slice(done, stopped)
+            self._catalogue.name_new(new, examples.item_key[told], item_ids[told])
             if stopped < len(item_ids):
                 self._turn()
             done = stopped
@@ -154,38 +122,20 @@ class Model:
         impressions.count(s.impressions, s.slots, s.key, outcomes, meaning, self.items)
         self.version += 1
 
-    def _name_new(
-        self, before: int, examples: Examples, item_ids: Sequence[str], start: int, stop: int
-    ) -> None:
-        new = {
-            int(key): row for row, key in enumerate(self.arena["items.key"][before : self.items])
-        }
-        if not new:
-            return
-        self._ids.extend([b""] * len(new))
-        self._documents.extend([b""] * len(new))
-        for at in range(start, stop):
-            row = new.get(int(examples.item_key[at]))
-            if row is not None:
-                self._ids[before + row] = item_ids[at].encode()
-        self._named = len(self._ids)
-
     def put_item(self, item: Mapping[str, Any]) -> None:
         """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
         row = self._row_or_new(item["item_id"])
         if row is None:
             return
-        self._facets.drop(row, self.document(row) or {})
+        self._catalogue.put(row, item)
         self.arena["items.blocked"][row] = not item.get("available", True) or bool(
             item.get("deleted")
         )
-        self._documents[row] = b"" if item.get("deleted") else msgspec.json.encode(item)
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
             self.ratings.describe(self.key_of(item["item_id"]), item)
             place_coarse(self._state.content.coarse, row, self.arena["content.vectors"][row])
             self.live.quality.describe(row, item.get("categories") or ())
-            self._facets.put(row, item)
         self.version += 1
 
     def apply_settings(self, settings: LearningSettings) -> None:
@@ -211,10 +161,9 @@ class Model:
         if self.items >= cooccurrence.DENSE_ITEMS and self._dense:
             self._go_sparse()
         self._make_room(self.items + 1)
-        self._ids.append(item_id.encode())
-        self._documents.append(b"")
+        self._catalogue.add(item_id)
         row = add_item(self._state, key)
-        self._named = len(self._ids)
+        self._catalogue.name_all()
         return int(row)
 
     # What is read: from any thread.
@@ -236,14 +185,8 @@ class Model:
         return int(self.arena["census"][presets.IGNORED])
 
     def source_shares(self) -> dict[str, float]:
-        """Share of the places of all lists answered since the start that each source ranked best.
-
-        `none` is what no source had listed: new items, and what filled up.
-        """
-        with self._counting:
-            counts = self._served.copy()
-        total = max(int(counts.sum()), 1)
-        return {name: counts[at] / total for at, name in enumerate((*SOURCES, "none"))}
+        """Share of the places of all lists answered so far that each source ranked best."""
+        return self._served.shares()
 
     @property
     def clock(self) -> float:
@@ -254,13 +197,13 @@ class Model:
         return fingerprint(text, self.seed.to_bytes(8, "little"))
 
     def id_of(self, row: int) -> str:
-        return self._ids[row].decode()
+        return self._catalogue.id_of(row)
 
     def row_of(self, key: int) -> int:
         """Row of an item's key, -1 if it was never met."""
         s = self._state
         row = int(find(s.slots, s.key, np.uint64(key)))
-        return row if row < self._named else -1
+        return row if row < self._catalogue.named else -1
 
     def keys_of(self, rows: Sequence[int]) -> list[int]:
         """Keys of the items in these rows."""
@@ -269,8 +212,7 @@ class Model:
 
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of an item, None where it was never put or was deleted."""
-        raw = self._documents[row]
-        return msgspec.json.decode(raw) if raw else None
+        return self._catalogue.document(row)
 
     def is_listed(self, item_id: str) -> bool:
         """Whether an item may be in lists: it was met, and was not taken out of the catalogue."""
@@ -295,7 +237,7 @@ class Model:
         if draw is not None and settings.exploration.share > 0.0:
             number = draw_of(draw, self.seed)
             places = explored(s, asked, places, blocked, settings, self._budget, number)
-        self._count([places])
+        self._served.count([places])
         return places
 
     def recommend_all(self, asked: Asked, user_ids: Sequence[str]) -> list[list[Listed]]:
@@ -306,14 +248,8 @@ class Model:
             return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
         s, blocked = self._state, self._allowed(asked.filters)
         lists = listed_for_all(s, self._scratch(), asked, blocked, self.effective)
-        self._count(lists)
+        self._served.count(lists)
         return lists
-
-    def _count(self, lists: Sequence[list[Listed]]) -> None:
-        with self._counting:
-            for places in lists:
-                for place in places:
-                    self._served[place.source] += 1
 
     @property
     def view(self) -> state.State:
@@ -334,7 +270,7 @@ class Model:
         row = self.row_of(self.key_of(item_id))
         if row < 0:
             return []
-        blocked = self._state.blocked[: self._named]
+        blocked = self._state.blocked[: self._catalogue.named]
         return similar_to(self._state, self._scratch(), row, k, blocked)
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
@@ -371,7 +307,8 @@ class Model:
 
     def _allowed(self, filters: Filters = ANY) -> NDArray[np.uint8]:
         """Blocked items for one request (uint8[items]): the catalogue's, and the filters'."""
-        return self._facets.block(self._state.blocked[: self._named], filters, self._row)
+        blocked = self._state.blocked[: self._catalogue.named]
+        return self._catalogue.facets.block(blocked, filters, self._row)
 
     def _row(self, item: str | int) -> int:
         return self.row_of(item if isinstance(item, int) else self.key_of(item))
@@ -420,12 +357,10 @@ class Model:
             for name in state.HORIZONS:
                 cooccurrence.make_sparse(self.arena, name)
         self.arena.load(tables)
-        self._named = self.items
+        self._catalogue.refresh()
         self.ratings.load(tables)
         self.guests.load(objects)
         self.live.drifts.load(objects["drift"])
-        for row in range(self.items):
-            self._facets.put(row, self.document(row) or {})
         self._refresh()
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.model import Learned
+from models.learned import Learned
 from stream.examples import ExampleBatch
 
 _KEPT: Final = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from models.model import Learned
+from models.learned import Learned
 from stream.examples import ExampleBatch
 
 logger = logging.getLogger(__name__)

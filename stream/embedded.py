@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from models.model import Learned, Model
+from models.learned import Learned
+from models.model import Model
 from models.settings import LearningSettings
 from stream import drift_log
 from stream.activity import Activity

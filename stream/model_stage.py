@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from models.model import Learned, Model
+from models.learned import Learned
+from models.model import Model
 from models.settings import LearningSettings
 from models.suitable import known_guests
 from stream.errors import SequenceGap

@@ -13,7 +13,8 @@ from typing import Any
 
 from msgspec import structs
 
-from models.model import Learned, Model
+from models.learned import Learned
+from models.model import Model
 from models.settings import LearningSettings
 from producers.baselines import REFIT_EVERY
 from producers.evaluate.contest import Contest

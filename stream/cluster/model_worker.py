@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.model import LEARNING_VERSION, Learned, Model
+from models.learned import Learned
+from models.model import LEARNING_VERSION, Model
 from stream import drift_log
 from stream.cluster.freshness import Ages
 from stream.cluster.hashes import Hashes

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from models.model import LEARNING_VERSION, Learned, Model
+from models.learned import Learned
+from models.model import LEARNING_VERSION, Model
 from stream.cluster.model_worker import EmbeddingWriter, Learning, ModelWorker
 from stream.cluster.publishing import ItemWriter
 from stream.cluster.replica import Replica

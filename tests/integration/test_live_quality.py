@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from models.impressions import Outcomes
+from models.learned import Learned
 from models.live import PERIOD
-from models.model import Learned, Model
+from models.model import Model
 from models.settings import Drift, LearningSettings
 from stream.examples import ExampleBatch
 from stream.manifest import Manifest
