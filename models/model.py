@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from models import content, cooccurrence, factors, impressions, presets, state
 from models.answers import (
-    Asked, Listed, embeddings_of, explained, listed, listed_for_all, similar_to, trending_of,
+    Asked,
+    Listed,
+    embeddings_of,
+    explained,
+    listed,
+    listed_for_all,
+    similar_to,
+    trending_of,
 )  # fmt: skip
 from models.catalogue import Catalogue
 from models.examples import Examples, part_of, types_of
