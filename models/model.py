@@ -12,17 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, factors, impressions, presets, state
-from models.answers import (
-    Asked,
-    Listed,
-    embeddings_of,
-    explained,
-    listed,
-    listed_for_all,
-    similar_to,
-    trending_of,
-)  # fmt: skip
+from models import answers, content, cooccurrence, factors, impressions, presets, state
+from models.answers import Asked, Listed
 from models.catalogue import Catalogue
 from models.examples import Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
@@ -182,9 +173,8 @@ class Model:
     @property
     def preset(self) -> str:
         """Which preset is in force: `films`, `shop`, or `auto` while it is not decided."""
-        chosen = self.settings.preset
         decided = presets.NAMES[int(self.arena["census"][presets.DECIDED])]
-        return decided if chosen == "auto" else chosen
+        return decided if self.settings.preset == "auto" else self.settings.preset
 
     @property
     def items_ignored(self) -> int:
@@ -240,7 +230,7 @@ class Model:
             places = self.ranked(asked, blocked)
         if asked.explain:
             guests = bool(self.guests.lists.guests)
-            places = explained(s, self._scratch(), asked, blocked, settings, places, guests)
+            places = answers.explained(s, self._scratch(), asked, blocked, settings, places, guests)
         if draw is not None and settings.exploration.share > 0.0:
             number = draw_of(draw, self.seed)
             places = explored(s, asked, places, blocked, settings, self._budget, number)
@@ -254,7 +244,7 @@ class Model:
             pairs = zip(rows, user_ids, strict=True)
             return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
         s, blocked = self._state, self._allowed(asked.filters)
-        lists = listed_for_all(s, self._scratch(), asked, blocked, self.effective)
+        lists = answers.listed_for_all(s, self._scratch(), asked, blocked, self.effective)
         self._served.count(lists)
         return lists
 
@@ -265,7 +255,7 @@ class Model:
 
     def ranked(self, asked: Asked, blocked: NDArray[np.uint8]) -> list[Listed]:
         """The kernel's own list."""
-        return listed(self._state, self._scratch(), asked, blocked, self.effective)
+        return answers.listed(self._state, self._scratch(), asked, blocked, self.effective)
 
     @property
     def masked(self) -> NDArray[np.uint8]:
@@ -278,12 +268,12 @@ class Model:
         if row < 0:
             return []
         blocked = self._state.blocked[: self._catalogue.named]
-        return similar_to(self._state, self._scratch(), row, k, blocked)
+        return answers.similar_to(self._state, self._scratch(), row, k, blocked)
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
         """The k items with the most recent attention, less what `asked` leaves out."""
         blocked = self._allowed(asked.filters if asked else ANY)
-        return trending_of(self._state, asked, blocked, k, self.effective)
+        return answers.trending_of(self._state, asked, blocked, k, self.effective)
 
     def rating(self, user_id: str, item_id: str, attributes: Sequence[int] = ()) -> float:
         """The rating, 1 to 5, this user would give this item; `attributes` are keys of theirs."""
@@ -305,7 +295,7 @@ class Model:
         np.cumsum([len(history) for history in histories], out=starts[1:])
         keys = np.concatenate([*histories, np.empty(0, np.uint64)])
         out = np.empty((len(histories), self.settings.embeddings.dims), np.float32)
-        embeddings_of(self._state, self._scratch(), starts, keys, out)
+        answers.embeddings_of(self._state, self._scratch(), starts, keys, out)
         return out
 
     def quality(self) -> dict[str, Any]:
