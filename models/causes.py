@@ -32,15 +32,9 @@ def find_causes(
     for place in range(count):
         w.place[rows[place]] = place + 1
     for horizon in (s.fast, s.slow, s.forward, s.recent):
-        pulls[:] = 0.0
-        for lag in range(length):
-            source = w.history[lag]
-            if source >= 0 and not w.disliked[lag]:
-                factor = cooccurrence.pull(horizon, source, lag, w.ages[lag])
-                if factor != 0.0:
-                    cooccurrence.spread(
-                        horizon, source, factor, rows, count, w.place, pulls[:, lag]
-                    )
+        cooccurrence.spread(
+            horizon, w.history, w.ages, w.disliked, length, rows, count, w.place, pulls
+        )
         _add_shares(pulls, count, length, shares)
     for place in range(count):
         row = rows[place]

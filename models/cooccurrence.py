@@ -92,12 +92,19 @@ def _to_slots(
             weight[row, slot] = dense[row, other]
 
 
+# Inner functions are given arrays one by one, not the view: numba counts references of all
+# that is passed, and that took longer than the work.
+
+
 @njit(cache=True, nogil=True)
-def _add(c: Cooccurrence, source: int, target: int, amount: float) -> None:
-    if c.partner.shape[0] == 0:
-        c.dense[source, target] += np.float32(amount)
+def _add(
+    dense: NDArray[np.float32], partner: NDArray[np.int32], weight: NDArray[np.float32],
+    source: int, target: int, amount: float,
+) -> None:  # fmt: skip
+    if partner.shape[0] == 0:
+        dense[source, target] += np.float32(amount)
         return
-    partners, weights = c.partner[source], c.weight[source]
+    partners, weights = partner[source], weight[source]
     slot = _slot_of(partners, target + 1)
     if slot >= 0:
         weights[slot] += np.float32(amount)
@@ -161,9 +168,9 @@ def learn(
         other = history[lag]
         if other >= 0 and other != item:
             x = amount * factor * (p[FLOOR] + 1.0 / (1.0 + max(ages[lag], 0.0) / p[TAU]))
-            _add(c, other, item, x)
+            _add(c.dense, c.partner, c.weight, other, item, x)
             if p[BACK] > 0.0:
-                _add(c, item, other, x * p[BACK])
+                _add(c.dense, c.partner, c.weight, item, other, x * p[BACK])
         factor *= p[DECAY]
     c.total[item] += amount
     _note_count(c, item)
@@ -191,11 +198,18 @@ def _rescale(c: Cooccurrence, items: int) -> None:
 @njit(cache=True, nogil=True)
 def pull(c: Cooccurrence, source: int, lag: int, age: float) -> float:
     """Factor that history item `source` at `lag` and `age` (seconds) puts on its partners."""
-    p = c.parameters
-    if lag >= int(p[SCORE_LENGTH]) or c.total[source] <= 0.0:
+    return _pull(c.parameters, c.total, c.source_norm, source, lag, age)
+
+
+@njit(cache=True, nogil=True)
+def _pull(
+    p: NDArray[np.float64], total: NDArray[np.float64], norm: NDArray[np.float64],
+    source: int, lag: int, age: float,
+) -> float:  # fmt: skip
+    if lag >= int(p[SCORE_LENGTH]) or total[source] <= 0.0:
         return 0.0
     time = p[FLOOR] + 1.0 / (1.0 + max(age, 0.0) / p[SCORE_TAU])
-    return math.pow(p[SCORE_DECAY], lag) * time * c.source_norm[source]
+    return math.pow(p[SCORE_DECAY], lag) * time * norm[source]
 
 
 @njit(cache=True, nogil=True)
@@ -223,23 +237,31 @@ def score(
         out[row] = 0.0
     # What is touched, once each: of a large catalogue that is a small part.
     touched, count = np.empty(length * SLOTS + 1, np.int32), 0
+    sparse = c.partner.shape[0] > 0
     for lag in range(length):
         source = history[lag]
-        factor = pull(c, source, lag, ages[lag]) if source >= 0 else 0.0
-        if factor != 0.0:
-            count = _add_partners(c, source, np.float32(factor), out, items, touched, count)
-    if c.partner.shape[0] == 0:
-        _finish(c, out, items)
+        if source >= 0:
+            factor = np.float32(_pull(c.parameters, c.total, c.source_norm, source, lag, ages[lag]))
+            if factor != 0.0 and sparse:
+                count = _add_partners(
+                    c.partner[source], c.weight[source], factor, out, items, touched, count
+                )
+            elif factor != 0.0:
+                weights = c.dense[source]
+                for row in range(items):
+                    out[row] += factor * weights[row]
+    if sparse:
+        _finish_touched(c.target_norm, out, touched, count)
     else:
-        _finish_touched(c, out, touched, count)
+        _finish(c.target_norm, out, items)
 
 
 @njit(cache=True, nogil=True)
-def _finish(c: Cooccurrence, out: NDArray[np.float32], items: int) -> None:
+def _finish(norm: NDArray[np.float64], out: NDArray[np.float32], items: int) -> None:
     most = np.float32(0.0)
     for row in range(items):
         if out[row] > 0.0:
-            out[row] *= np.float32(c.target_norm[row])
+            out[row] *= np.float32(norm[row])
             most = max(most, out[row])
     if most > 0.0:
         for row in range(items):
@@ -248,12 +270,12 @@ def _finish(c: Cooccurrence, out: NDArray[np.float32], items: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _finish_touched(
-    c: Cooccurrence, out: NDArray[np.float32], touched: NDArray[np.int32], count: int
+    norm: NDArray[np.float64], out: NDArray[np.float32], touched: NDArray[np.int32], count: int
 ) -> None:
     most = np.float32(0.0)
     for at in range(count):
         row = touched[at]
-        out[row] *= np.float32(c.target_norm[row])
+        out[row] *= np.float32(norm[row])
         most = max(most, out[row])
     if most > 0.0:
         for at in range(count):
@@ -262,15 +284,9 @@ def _finish_touched(
 
 @njit(cache=True, nogil=True)
 def _add_partners(
-    c: Cooccurrence, source: int, factor: np.float32, out: NDArray[np.float32], items: int,
-    touched: NDArray[np.int32], count: int,
+    partners: NDArray[np.int32], weights: NDArray[np.float32], factor: np.float32,
+    out: NDArray[np.float32], items: int, touched: NDArray[np.int32], count: int,
 ) -> int:  # fmt: skip
-    if c.partner.shape[0] == 0:
-        weights = c.dense[source]
-        for row in range(items):
-            out[row] += factor * weights[row]
-        return count
-    partners, weights = c.partner[source], c.weight[source]
     for slot in range(SLOTS):
         row = partners[slot] - 1
         if row < 0:
@@ -285,20 +301,36 @@ def _add_partners(
 
 @njit(cache=True, nogil=True)
 def spread(
-    c: Cooccurrence, source: int, factor: float, rows: NDArray[np.int64], count: int,
+    c: Cooccurrence, history: NDArray[np.int32], ages: NDArray[np.float64],
+    passed: NDArray[np.float32], length: int, rows: NDArray[np.int64], count: int,
     place: NDArray[np.int32], out: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Write `factor·W[source, row]` of each of the first `count` rows (float64[count]).
+    """Write what each lag pulls on each of the first `count` rows (float64[count, lags]).
 
-    `place` (int32[items]) is 1 + the number of each of them, and 0 of all other items. What is
-    no partner of the source, and the source itself, stay as they are.
+    Lags that are `passed` over (not 0) pull on nothing, and no item on itself. `place`
+    (int32[items]) is 1 + the number of each of the rows, and 0 of all other items.
     """
-    if c.partner.shape[0] == 0:
-        for at in range(count):
-            if rows[at] != source:
-                out[at] = factor * c.dense[source, rows[at]]
-        return
-    partners, weights = c.partner[source], c.weight[source]
+    out[:] = 0.0
+    for lag in range(length):
+        source = history[lag]
+        if source < 0 or passed[lag] > 0.0:
+            continue
+        factor = _pull(c.parameters, c.total, c.source_norm, source, lag, ages[lag])
+        if factor == 0.0:
+            continue
+        if c.partner.shape[0] > 0:
+            _spread_one(c.partner[source], c.weight[source], source, factor, place, out[:, lag])
+        else:
+            for at in range(count):
+                if rows[at] != source:
+                    out[at, lag] = factor * c.dense[source, rows[at]]
+
+
+@njit(cache=True, nogil=True)
+def _spread_one(
+    partners: NDArray[np.int32], weights: NDArray[np.float32], source: int, factor: float,
+    place: NDArray[np.int32], out: NDArray[np.float64],
+) -> None:  # fmt: skip
     for slot in range(SLOTS):
         row = partners[slot] - 1
         if row < 0:

@@ -24,7 +24,7 @@ from models.vectors import (
     dot,
     mix,
     normalise,
-    place_coarse,
+    place_rounded,
 )
 
 # A unit user would need outward vectors of norm 10 to tell one item in a thousand apart, and
@@ -125,22 +125,22 @@ def score(e: Embeddings, x: NDArray[np.float32], out: NDArray[np.float32], items
 
 @njit(cache=True, nogil=True)
 def _pull(
-    e: Embeddings, x: NDArray[np.float32], gradient: NDArray[np.float32],
-    item: int, label: float, weight: float,
+    out: NDArray[np.float32], square: NDArray[np.float32], bias: NDArray[np.float32],
+    bias_square: NDArray[np.float32], item: int, rate: np.float32, x: NDArray[np.float32],
+    gradient: NDArray[np.float32], label: float, weight: float,
 ) -> None:  # fmt: skip
-    dims = e.inward.shape[1]
-    out, square = e.outward[item], e.outward_square[item]
-    logit = min(max(_SHARPNESS * dot(x, out, dims) + e.bias[item], -30.0), 30.0)
+    # Arrays one by one, not the view: numba counts references of all that is passed.
+    dims = out.shape[0]
+    logit = min(max(_SHARPNESS * dot(x, out, dims) + bias[item], -30.0), 30.0)
     error = np.float32(weight * (label - 1.0 / (1.0 + math.exp(-logit))))
-    rate, pull = np.float32(e.parameters[_RATE]), error * _SHARPNESS
+    pull = error * _SHARPNESS
     for d in range(dims):
         gradient[d] += pull * out[d]
         step = pull * x[d]
         square[d] = _MEMORY * square[d] + step * step
         out[d] += rate * step / (np.sqrt(square[d]) + _EPSILON)
-    place_coarse(e.coarse, item, out)
-    e.bias_square[item] = _MEMORY * e.bias_square[item] + error * error
-    e.bias[item] += rate * error / (np.sqrt(e.bias_square[item]) + _EPSILON)
+    bias_square[item] = _MEMORY * bias_square[item] + error * error
+    bias[item] += rate * error / (np.sqrt(bias_square[item]) + _EPSILON)
 
 
 @njit(cache=True, nogil=True)
@@ -161,14 +161,22 @@ def learn(
     if norm <= 1e-9:
         return
     gradient[:dims] = 0.0
-    _pull(e, x, gradient, item, 1.0, weight)
-    for k in range(int(e.parameters[_NEGATIVES])):
-        other = int(mix(seed + np.uint64(k)) % np.uint64(items))
-        known = other == item
-        for lag in range(length):
-            known = known or history[lag] == other
-        if not known:
-            _pull(e, x, gradient, other, 0.0, weight)
+    rate, rounded = np.float32(e.parameters[_RATE]), np.empty(dims, np.int8)
+    tiles, steps = e.coarse.tiles, e.coarse.steps
+    for k in range(-1, int(e.parameters[_NEGATIVES])):
+        other, fresh = item, True
+        if k >= 0:
+            other = int(np.int64(mix(seed + np.uint64(k)) % np.uint64(items)))
+            fresh = other != item
+            for lag in range(length):
+                fresh = fresh and history[lag] != other
+        if fresh:
+            out = e.outward[other]
+            _pull(
+                out, e.outward_square[other], e.bias, e.bias_square, other, rate, x, gradient,
+                1.0 if k < 0 else 0.0, weight,
+            )  # fmt: skip
+            place_rounded(tiles, steps, other, out, rounded)
     _learn_history(e, history, length, x, gradient, norm)
 
 

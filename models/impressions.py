@@ -199,11 +199,28 @@ def usual(im: Impressions) -> float:
 @njit(cache=True, nogil=True)
 def merit(im: Impressions, row: int, rate: float) -> float:
     """Log of how much more often an item is taken than `rate` of its expected looks; -2 to 2."""
-    if rate <= 0.0 or im.shown[row] == 0.0:
+    return _merit(im.shown[row], im.expected[row], im.taken[row], rate)
+
+
+@njit(cache=True, nogil=True)
+def _merit(shown: float, expected: float, taken: float, rate: float) -> float:
+    if rate <= 0.0 or shown == 0.0:
         return 0.0
     prior = _EVIDENCE * rate
-    ratio = (im.taken[row] + prior) / (im.expected[row] * rate + prior)
-    return min(max(math.log(ratio), -2.0), 2.0)
+    return min(max(math.log((taken + prior) / (expected * rate + prior)), -2.0), 2.0)
+
+
+@njit(cache=True, nogil=True)
+def add_bonuses(
+    im: Impressions, rows: NDArray[np.int32], count: int, scores: NDArray[np.float64]
+) -> None:
+    """Add what the records of `count` items are worth to their scores (float64[count])."""
+    strength = bonus(im, 1.0)
+    if strength > 0.0:
+        rate, shown, expected, taken = usual(im), im.shown, im.expected, im.taken
+        for at in range(count):
+            row = rows[at]
+            scores[at] += strength * _merit(shown[row], expected[row], taken[row], rate)
 
 
 @njit(cache=True, nogil=True)

@@ -165,11 +165,7 @@ def _describe(s: State, w: Scratch, count: int, now: float) -> None:
 @inner
 def _add_records(s: State, w: Scratch, count: int) -> None:
     """Raise what is taken more often than its places tell, lower what is shown in vain."""
-    if impressions.bonus(s.impressions, 1.0) > 0.0:
-        rate = impressions.usual(s.impressions)
-        for at in range(count):
-            merit = impressions.merit(s.impressions, w.candidates[at], rate)
-            w.plain[at] += impressions.bonus(s.impressions, merit)
+    impressions.add_bonuses(s.impressions, w.candidates, count, w.plain)
 
 
 @inner

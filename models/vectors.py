@@ -139,29 +139,32 @@ def coarse_of(rows: NDArray[np.float32]) -> Coarse:
 def _place_all(coarse: Coarse, rows: NDArray[np.float32]) -> None:
     rounded = np.empty(rows.shape[1], np.int8)
     for row in range(rows.shape[0]):
-        _place_rounded(coarse, row, rows[row], rounded)
+        place_rounded(coarse.tiles, coarse.steps, row, rows[row], rounded)
 
 
 @njit(cache=True, nogil=True)
 def place_coarse(coarse: Coarse, row: int, vector: NDArray[np.float32]) -> None:
     """Write the vector (float32[dims]) of one item into its tile, rounded."""
-    _place_rounded(coarse, row, vector, np.empty(vector.shape[0], np.int8))
+    rounded = np.empty(vector.shape[0], np.int8)
+    place_rounded(coarse.tiles, coarse.steps, row, vector, rounded)
 
 
 @njit(cache=True, nogil=True)
-def _place_rounded(
-    coarse: Coarse, row: int, vector: NDArray[np.float32], rounded: NDArray[np.int8]
-) -> None:
+def place_rounded(
+    tiles: NDArray[np.int8], steps: NDArray[np.float32], row: int, vector: NDArray[np.float32],
+    rounded: NDArray[np.int8],
+) -> None:  # fmt: skip
+    """The same for kernels that do it often; `rounded` (int8[dims]) is theirs to lend."""
     dims = vector.shape[0]
     step = _largest(vector, dims) / _STORED
-    coarse.steps[row] = step
+    steps[row] = step
     inverse = np.float32(1.0) / step if step > 0.0 else np.float32(0.0)
     for d in range(dims):
         # What is cut off is positive, so that it rounds to the nearest.
         rounded[d] = np.int32(vector[d] * inverse + np.float32(128.5)) - np.int32(128)
     tile, lane = row // LANES, row % LANES
     for d in range(dims):
-        coarse.tiles[tile, d, lane] = rounded[d]
+        tiles[tile, d, lane] = rounded[d]
 
 
 @njit(cache=True, nogil=True)
