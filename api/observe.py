@@ -60,6 +60,7 @@ class Observe:
         # The task is the request's own, and so is its context.
         trace.current.set(trace.of_request(scope["headers"]))
         trace.request.set(seen.request_id)
+        span = trace.begin(scope["method"])
         started = time.perf_counter()
 
         async def send_marked(message: Message) -> None:
@@ -80,6 +81,8 @@ class Observe:
             await envelope(refused, seen.request_id)(scope, receive, send_marked)
         finally:
             seconds = time.perf_counter() - started
+            if span is not None:
+                span.end(route=seen.route, status=seen.status)
             self._metrics.observe(seen.route, seen.status or _CLIENT_GONE, seconds)
             if self._access:
                 logger.info(

@@ -78,6 +78,16 @@ class Logs(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     access: bool = False
 
 
+class Traces(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Spans, sent as OTLP over HTTP to `endpoint` (as in http://127.0.0.1:4318/v1/traces).
+
+    Empty: none. `share` of the traces that begin here are kept; of others their caller decides.
+    """
+
+    endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""
+    share: Annotated[float, Meta(ge=0, le=1)] = 1.0
+
+
 class Alerts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Alerts watched over in this process. `rules`, when empty, are those that come with Freshet.
 
@@ -159,6 +169,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     api: Api = field(default_factory=Api)
     snapshots: Snapshots = field(default_factory=Snapshots)
     logs: Logs = field(default_factory=Logs)
+    traces: Traces = field(default_factory=Traces)
     alerts: Alerts = field(default_factory=Alerts)
     canary: Canary = field(default_factory=Canary)
     demo: Demo = field(default_factory=Demo)

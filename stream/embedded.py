@@ -18,7 +18,7 @@ import msgspec
 from models.learned import Learned
 from models.model import Model
 from models.settings import LearningSettings
-from stream import drift_log
+from stream import drift_log, trace
 from stream.activity import Activity
 from stream.ages import AgeCounts
 from stream.append_window import AppendWindow
@@ -159,8 +159,9 @@ class Embedded:
     # Appending.
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
+        context = trace.current.get()
         return await self._append(
-            [NewRecord(e.body, imported, self._identity_of(e)) for e in events]
+            [NewRecord(e.body, imported, self._identity_of(e), context) for e in events]
         )
 
     def _identity_of(self, event: Checked) -> int | None:
@@ -287,12 +288,13 @@ class Embedded:
             logger.exception("the learner stopped")
 
     def _turn(self) -> int:
-        behind = self._log.end() - self._learner.next_offset
+        behind, began = self._log.end() - self._learner.next_offset, trace.began()
         learned = self._learner.learn(_TURN if behind <= _TURN else _CATCH_UP, self._watch)
         if learned:
             self._published_at = time.monotonic()
             self._wake()
             self._note_ages()
+            trace.tell("learn", (record.context for record in self._learner.turn), began)
         else:
             self._caught_up = True
         self._save_if_due()

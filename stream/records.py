@@ -20,11 +20,15 @@ _kind = msgspec.json.Decoder(_Kind)
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to append. `identity` is the event's key for the dedup window, None for control."""
+    """A record to append. `identity` is the event's key for the dedup window, None for control.
+
+    `context` is the trace it belongs to; the log may forget it.
+    """
 
     body: bytes
     imported: bool = False
     identity: int | None = None
+    context: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class LogRecord:
     received_at: float
     imported: bool
     body: bytes
+    context: bytes | None = None
 
     def kind(self) -> str:
         """The record's type. Raises InvalidEvent when the body is no record."""

@@ -1,14 +1,17 @@
 """W3C trace context: which trace a request belongs to, carried to the records it becomes.
 
-https://www.w3.org/TR/trace-context/. Freshet opens no spans; it passes the context on.
+https://www.w3.org/TR/trace-context/. The context is always passed on; spans are told only where
+somebody has asked for them (`send_spans`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Protocol
 
 #: Name of the header, of HTTP and of Kafka records.
 TRACEPARENT: Final = "traceparent"
@@ -27,6 +30,74 @@ _FIELDS: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9
 # once for every event of an envelope.
 _MOST_BYTES: Final = 8_192
 _OURS: Final = "freshet-"
+
+
+class Span(Protocol):
+    """A span that has begun; `context` is what its children name as their parent."""
+
+    context: bytes | None
+
+    def end(self, **attributes: str | int) -> None:
+        """End it; an attribute `error` marks it as failed."""
+        ...
+
+
+class Spans(Protocol):
+    """Where spans go."""
+
+    def begin(self, name: str, parent: bytes | None, began_ns: int | None = None) -> Span:
+        """Begin a span, now or at `began_ns` since the epoch."""
+        ...
+
+
+_spans: Spans | None = None
+
+
+def send_spans(to: Spans | None) -> None:
+    """Tell of spans from now on, None: of none."""
+    global _spans  # noqa: PLW0603 - one for the process, as the context is
+    _spans = to
+
+
+def begin(name: str) -> Span | None:
+    """Begin a span of the current request, None where nobody asks for spans."""
+    if _spans is None:
+        return None
+    begun = _spans.begin(name, current.get())
+    current.set(begun.context)
+    return begun
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """A span around a part of the current request."""
+    if _spans is None:
+        yield
+        return
+    begun = _spans.begin(name, current.get())
+    token = current.set(begun.context)
+    try:
+        yield
+    except BaseException as error:
+        begun.end(error=type(error).__name__)
+        raise
+    else:
+        begun.end()
+    finally:
+        current.reset(token)
+
+
+def began() -> int:
+    """Nanoseconds since the epoch, for `tell`; 0 where nobody asks for spans."""
+    return 0 if _spans is None else time.time_ns()
+
+
+def tell(name: str, contexts: Iterable[bytes | None], began_ns: int) -> None:
+    """Tell of work that has just been done for records of these contexts, a span for each trace."""
+    if _spans is not None:
+        for context in dict.fromkeys(contexts):
+            if context is not None:
+                _spans.begin(name, context, began_ns or None).end()
 
 
 def valid(value: bytes | None) -> bytes | None:

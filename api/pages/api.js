@@ -48,6 +48,8 @@ export const info = () => request("/page/info");
 export const shoppers = () => request("/page/shoppers?limit=24");
 export const activity = (after) => request(`/page/activity?after=${id(after)}`);
 export const user = (userId) => request(`/v1/users/${id(userId)}`);
+export const freshness = () => request("/page/freshness");
+export const alerts = () => request("/v1/alerts");
 export const quality = () => request("/v1/quality");
 export const item = (itemId) => request(`/v1/items/${id(itemId)}`);
 

@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { press, release } from "./card.js";
 import { declareLost, onReturn, reachable } from "./connection.js";
 import { announce, byId, painted, pause } from "./dom.js";
+import { watchHealth } from "./health.js";
 import { differs, show, shownIds } from "./list.js";
 import { drawEmpty, drawFacts, drawTrail, listenToCopy } from "./panels.js";
 import { watchQuality } from "./quality.js";
@@ -217,6 +218,7 @@ function main() {
     watchActivity(() => state.userId, failed, reachable);
     watchEmpty();
     watchQuality(reachable);
+    watchHealth(reachable);
     setInterval(() => { if (reachable() && !document.hidden) shoppers.refreshChooser(() => state.userId).catch(failed); }, 15000);
   });
 }

@@ -14,6 +14,7 @@ from api.errors import Refused, unavailable
 from api.metrics import Metrics
 from api.query import Flag
 from api.responses import answered
+from stream import trace
 from stream.errors import InvalidEvent, LogUnavailable
 from stream.positions import to_token
 from stream.service import Checked, Receipt, Service
@@ -67,7 +68,8 @@ class Events:
     async def _append(self, kept: Sequence[Checked], imported: bool) -> Receipt:
         if not kept:
             return Receipt(0, 0, self._service.position(""))
-        return await self._service.append_feedback(kept, imported)
+        with trace.span("append"):
+            return await self._service.append_feedback(kept, imported)
 
 
 def calls(service: Service, metrics: Metrics) -> list[Call]:

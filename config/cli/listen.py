@@ -77,6 +77,7 @@ def listen(
     from api.connections import IDLE_S, Connection
     from api.routes.recommendations import Serving
     from config.alerts import watch_of
+    from config.traces import set_up_traces
 
     every_s = settings.canary.every_s
     application = create_app(
@@ -105,10 +106,12 @@ def listen(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    end_traces = set_up_traces(settings.traces, "freshet-api")
     application.state.watcher.start()
     try:
         server.run(sockets=[listening])
     finally:
         application.state.watcher.stop()
+        end_traces()
     if not server.started:
         raise StreamError("the HTTP tier could not start; the log says why")

@@ -56,6 +56,7 @@ def worker(
     from config.agreement import begin_filling, require_agreement
     from config.cli.worker_metrics import serve
     from config.cluster import Parts, member
+    from config.traces import set_up_traces
 
     names = begin_filling(settings, live.core.namespace) if into else require_agreement(settings)
     parts = Parts(settings, names)
@@ -66,7 +67,11 @@ def worker(
     )
     members = [member(parts, stage) for stage in stages]
     serve(members, settings.worker.metrics_host, settings.worker.metrics_port)
-    asyncio.run(_run(members))
+    end_traces = set_up_traces(settings.traces, "freshet-worker")
+    try:
+        asyncio.run(_run(members))
+    finally:
+        end_traces()
 
 
 async def _run(members: list[Member]) -> None:

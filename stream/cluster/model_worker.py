@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.learned import Learned
 from models.model import LEARNING_VERSION, Model
-from stream import drift_log
+from stream import drift_log, trace
 from stream.cluster.freshness import Ages
 from stream.cluster.hashes import Hashes
 from stream.cluster.outage import Outage
@@ -250,7 +250,9 @@ class ModelWorker:
 
     def _learn(self, records: list[SourceRecord]) -> None:
         for record in records:
+            began = trace.began()
             self.learning.apply(record, self._note)
+            trace.tell("learn", [trace.of_record(record.headers)], began)
 
     def _note(self, batch: ExampleBatch, learned: Learned) -> None:
         self._touched.note(batch)

@@ -174,7 +174,7 @@ class ProfilesWorker:
                 await asyncio.to_thread(self._save, partition.capture())
 
     async def _apply(self, partition: Partition, record: SourceRecord) -> None:
-        events, away = log_records(record), list[Rerouted]()
+        events, away, began = log_records(record), list[Rerouted](), trace.began()
         if record.tp.topic == self._topics.events:
             events, away = route(record, events, self._manifest.partitions)
         emitted = partition.profiles.step(events)
@@ -191,6 +191,7 @@ class ProfilesWorker:
         partition.unwritten.update(emitted.described)
         partition.unwritten.update(emitted.left)
         partition.moved(record)
+        trace.tell("profiles", [trace.of_record(record.headers)], began)
 
     async def _send_on(
         self, away: list[Rerouted], dead: list[DeadLetter], theirs: trace.Headers

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from stream import trace
 from stream.activity import Activity
 from stream.cluster.freshness import Ages, Lags
 from stream.cluster.model_worker import Learning
@@ -142,6 +143,8 @@ class Replica:
             self._tp, record.offset, record.timestamp, record.key, record.value,
             tuple(record.headers or ()),
         )  # fmt: skip
+        began = trace.began()
         self.learning.apply(source, self._watch)
+        trace.tell("replica", [trace.of_record(source.headers)], began)
         self.published_at = time.monotonic()
         self.ages.observe_all([source])

@@ -19,6 +19,8 @@ from stream.records import LogRecord, NewRecord
 # Records one transaction takes at most: a commit stays short, and memory bounded.
 _GROUP: Final = 20_000
 _RETRY_AFTER_S: Final = 1.0
+# Traces kept for whoever learns; one further behind loses its last span, nothing else.
+_CONTEXTS: Final = 10_000
 # How often a reader beside a writing process looks for more.
 _POLL_S: Final = 0.05
 # Another process reading may hold the file for a moment.
@@ -70,6 +72,7 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise LogUnavailable(f"{path} cannot be opened: {error}", _RETRY_AFTER_S) from error
         self._end = self._stored_end()
+        self._contexts: dict[int, bytes] = {}
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = read_only
@@ -99,7 +102,11 @@ class SqliteLog:
             " where position >= ? order by position limit ?",
             (start, limit),
         )
-        return [LogRecord(at, received, bool(old), body) for at, received, old, body in rows]
+        context = self._contexts.get
+        return [
+            LogRecord(at, received, bool(old), body, context(at))
+            for at, received, old, body in rows
+        ]
 
     def end(self) -> int:
         return self._stored_end() if self._read_only else self._end
@@ -208,11 +215,20 @@ class SqliteLog:
         for waiting in group:
             repeats = self._window.observe(waiting.records) if self._window else []
             stop = start + len(waiting.records)
+            self._note_contexts(start, waiting.records)
             waiting.future.set_result(Appended(range(start, stop), repeats))
             start = stop
         with self._grown:
             self._end = start
             self._grown.notify_all()
+
+    def _note_contexts(self, start: int, records: Sequence[NewRecord]) -> None:
+        """Keep the traces of the newest records, for the learner beside; no reader needs them."""
+        for at, record in enumerate(records, start):
+            if record.context is not None:
+                self._contexts[at] = record.context
+        while len(self._contexts) > _CONTEXTS:
+            del self._contexts[next(iter(self._contexts))]
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

@@ -174,7 +174,9 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
 def require_dashboards(api: str, worker: str) -> None:
     """What the dashboards and the documentation name is told by a running process."""
     root = Path(__file__).parents[2]
-    told = set(re.findall(r"^freshet_\w+", f"{api}\n{worker}", re.MULTILINE))
+    told = set(re.findall(r"^(?:# TYPE )?(freshet_\w+)", f"{api}\n{worker}", re.MULTILINE))
+    # Told by the embedded mode alone.
+    told |= {"freshet_snapshot_age_seconds", "freshet_snapshot_duration_seconds"}
     told |= {name.removesuffix("_count") for name in told}
     for page in (root / "docs/operating.md", *(root / "config/grafana").rglob("*.json")):
         named = set(re.findall(r"freshet_\w+", page.read_text()))
