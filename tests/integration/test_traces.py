@@ -35,7 +35,10 @@ def test_one_trace_from_a_click_to_what_is_learned(told: Any, tmp_path: Path) ->
     running = bootstrap.embedded(load({"core.data_dir": str(tmp_path)}, environ={}))
     running.service.start()
     try:
-        with in_a_thread(create_app(running.service)) as url, httpx.Client(base_url=url) as client:
+        with (
+            in_a_thread(create_app(running.service)) as url,
+            httpx.Client(base_url=url, timeout=60) as client,
+        ):
             event = {"type": "view", "user_id": "u", "item_id": "i"}
             sent = client.post("/v1/events", json=event, headers={"traceparent": CALLER}).json()
             client.get(

@@ -30,7 +30,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> str:
     running.service.start()
     try:
         app = create_app(running.service, flight=Flight(["_canary"]))
-        with in_a_thread(app) as url, httpx.Client(base_url=url) as client:
+        with in_a_thread(app) as url, httpx.Client(base_url=url, timeout=60) as client:
             event = {"type": "view", "user_id": "u", "item_id": "i"}
             answer = client.post("/v1/events", json=event).json()
             after = {"after": answer["position"], "wait_ms": 5000}
