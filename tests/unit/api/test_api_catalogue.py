@@ -160,12 +160,13 @@ def test_a_rating_moves_with_what_was_rated(call: Any, service: Any) -> None:
 def test_a_rating_of_somebody_new_knows_what_was_told_of_them(call: Any, service: Any) -> None:
     for at in range(40):
         kind = at % 2
-        call("PUT", "/v1/users", [{"user_id": f"k{at}", "attributes": {"kind": "ab"[kind]}}])
+        person = {"user_id": f"k{at}", "attributes": {"kind": "ab"[kind]}}
+        assert call("PUT", "/v1/users", {"users": [person]}).status_code == 202
         for item in "xyz":
             rated = {"type": "rating", "user_id": f"k{at}", "item_id": item, "value": 1 + 4 * kind}
-            call("POST", "/v1/events", rated)
+            assert call("POST", "/v1/events", rated).status_code == 202
     told = [{"user_id": f"new-{kind}", "attributes": {"kind": kind}} for kind in "ab"]
-    call("PUT", "/v1/users", told)
+    assert call("PUT", "/v1/users", {"users": told}).status_code == 202
     low, high, unknown = (
         call("GET", f"/v1/users/{name}/items/x/rating").json()["prediction"]
         for name in ("new-a", "new-b", "nobody")

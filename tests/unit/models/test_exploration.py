@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.exploration import EXPLORED
+from models.facets import Filters
 from models.settings import Exploration, LearningSettings
 from tests.unit.models.shops import START, Event, Shop, catalogue, crowd
 
@@ -73,9 +74,9 @@ def test_filters_hold_for_what_is_drawn(market: Shop) -> None:
     market.put({"item_id": "new0", "title": "New", "categories": ["new"], "available": False})
     market.tell([Event("u9", f"new{n}", time=START + 1e5) for n in range(1, 4)])
     gone = {"new0", "new1", "new2", "new3", "new4"}
-    found = set(drawn(market, 400, user="u9", exclude=["new4"])) - {None}
+    found = set(drawn(market, 400, user="u9", filters=Filters(exclude=["new4"]))) - {None}
     assert found and not found & gone
-    assert not any(drawn(market, 200, category="kind 1"))
+    assert not any(drawn(market, 200, filters=Filters(category="kind 1")))
 
 
 def test_what_came_long_ago_is_not_new_any_more(market: Shop) -> None:
