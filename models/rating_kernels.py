@@ -103,7 +103,8 @@ def learn(
             return at
         told = min(starts[at + 1] - starts[at], w.attributes.shape[0])
         for place in range(w.attributes.shape[0]):
-            w.attributes[place] = attributes[starts[at] + place] if place < told else 0
+            # A plain 0 beside an unsigned number would make both a float, which cannot hold a key.
+            w.attributes[place] = attributes[starts[at] + place] if place < told else np.uint64(0)
         for guest in range(GUESTS):
             w.guests[guest] = guests[at, guest]
         out[at] = foretell(t, w, users[at], items[at], times[at])
