@@ -163,9 +163,12 @@ def test_an_interruption_reports_and_leaves_in_peace(
         sys.executable, "-m", "config.cli.main", "replay", str(played), "--url", served.url,
         "--speed", "50", "--json", "--report", str(page), "--cursor", str(cursor),
     ]  # fmt: skip
+    # Whoever is started in the background has Ctrl-C ignored, and so have its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
+    signal.signal(signal.SIGINT, before)
     while not cursor.exists() or json.loads(cursor.read_bytes())["events"] < 5:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
