@@ -33,10 +33,15 @@ def read_events(path: Path) -> Dataset:
     return Dataset(path.stem, _events(path), items, users)
 
 
-def _records(path: Path) -> Iterator[Record]:
+def _records(path: Path, strict: bool = True) -> Iterator[Record]:
+    """All lines; one that is no object is passed over or, where `strict`, refused."""
     for line, text in numbered_lines(path):
         if text.strip():
-            yield Record(path.name, line, _object(text, path.name, line))
+            try:
+                yield Record(path.name, line, _object(text, path.name, line))
+            except ReadError:
+                if strict:
+                    raise
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
@@ -48,7 +53,8 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _described(path: Path, kind: str) -> Iterator[dict[str, Any]]:
-    for record in _records(path):
+    # What is broken is told in its place among the events, when those before it are sent.
+    for record in _records(path, strict=False):
         if record.get("type") == kind:
             del record["type"]
             try:

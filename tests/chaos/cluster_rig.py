@@ -105,6 +105,7 @@ class Rig:
             "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
             "FRESHET_WORKER__SESSION_TIMEOUT_S": "3",
             "FRESHET_SNAPSHOTS__EVERY_RECORDS": "40",
+            "FRESHET_CANARY__EVERY_S": "0",  # what is in the log is counted
             # Lists are compared with those before a fault.
             "FRESHET_LEARNING__EXPLORATION__SHARE": "0",
             **more,

@@ -96,6 +96,7 @@ def running(kafka: str, redis_url: str, folder: Path, **more: str) -> Iterator[C
         "FRESHET_WORKER__SNAPSHOTS": str(folder / "snapshots"),
         "FRESHET_WORKER__SESSION_TIMEOUT_S": "3",
         "FRESHET_SNAPSHOTS__EVERY_RECORDS": "40",
+        "FRESHET_CANARY__EVERY_S": "0",  # what is in the log is counted
         **more,
     }
     made = Cluster(environment, folder)
