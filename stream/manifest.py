@@ -13,8 +13,9 @@ from stream.errors import ManifestMismatch
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What stage one depends on. Another value needs another namespace, filled anew.
 
-    `scoring` marks examples for scoring: all, or a sample of about `scoring_rate` a second.
-    The caps bound what one user can do to everybody's lists; they do not touch imports.
+    `scoring` marks examples for scoring: all, or a sample of about `scoring_rate` a second in
+    all partitions together. The caps bound what one user can do to everybody's lists; they do
+    not touch imports.
     """
 
     history: Annotated[int, Meta(ge=1, le=100)] = 100

@@ -79,7 +79,7 @@ class Profiles:
         self._seed = manifest.seed.to_bytes(8, "little")
         self._lock = threading.Lock()
         m = manifest
-        rate = float("inf") if m.scoring == "all" else m.scoring_rate
+        rate = float("inf") if m.scoring == "all" else m.scoring_rate / m.partitions
         self._limits = Limits(
             m.history, m.seen, float(m.lateness_s), float(m.future_s), rate,
             m.user_events_per_minute, m.pair_events_per_hour, m.most_users,

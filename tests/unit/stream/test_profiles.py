@@ -217,10 +217,12 @@ def test_a_restored_window_knows_the_same_ids(tape: Any, new_profiles: Any, even
     assert live.digest() == restored.digest()
 
 
+@pytest.mark.parametrize("partitions", [1, 4])
 def test_scoring_marks_all_of_a_quiet_log_and_about_the_rate_of_a_busy_one(
-    tape: Any, new_profiles: Any
+    tape: Any, new_profiles: Any, partitions: int
 ) -> None:
-    profiles = new_profiles(scoring_rate=40.0)
+    """The rate is that of all partitions, which share it."""
+    profiles = new_profiles(scoring_rate=40.0 * partitions, partitions=partitions)
     for n in range(60):
         tape.now += 0.5
         tape.event(f"u{n % 7}", f"i{n}")
