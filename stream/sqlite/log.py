@@ -212,15 +212,19 @@ class SqliteLog:
             return  # the next commit tries to open it again
 
     def _answer(self, group: list[_Waiting], start: int) -> None:
+        """The log has grown before anybody is told: who is told may ask for its end."""
+        answers = []
         for waiting in group:
             repeats = self._window.observe(waiting.records) if self._window else []
             stop = start + len(waiting.records)
             self._note_contexts(start, waiting.records)
-            waiting.future.set_result(Appended(range(start, stop), repeats))
+            answers.append(Appended(range(start, stop), repeats))
             start = stop
         with self._grown:
             self._end = start
             self._grown.notify_all()
+        for waiting, answer in zip(group, answers, strict=True):
+            waiting.future.set_result(answer)
 
     def _note_contexts(self, start: int, records: Sequence[NewRecord]) -> None:
         """Keep the traces of the newest records, for the learner beside; no reader needs them."""
