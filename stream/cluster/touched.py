@@ -53,7 +53,7 @@ def history_after(batch: ExampleBatch, at: int) -> History:
     """The history of example `at`, with its own item as the newest entry."""
     past, own = batch.examples.past, batch.examples.item_key[at]
     older = past.history_key[past.history_start[at] : past.history_start[at + 1]]
-    keys = np.empty(len(older) + 1, np.uint64)
-    keys[0], keys[1:] = own, older
-    again = np.flatnonzero(older == own)
-    return (np.delete(keys, again + 1) if len(again) else keys)[:HISTORY]
+    others = older[older != own]
+    keys = np.empty(len(others) + 1, np.uint64)
+    keys[0], keys[1:] = own, others
+    return keys[:HISTORY]
