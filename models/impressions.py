@@ -7,9 +7,8 @@ discontinuity in the gap of scores (Narayanan & Kalyanam, Marketing Science 2015
 logistic regression on the places of neighbours with the gap as its slope. `exp(bias[p])` is the
 propensity of Joachims et al. (WSDM 2017), relative to the first place. It enters the ranker's
 lesson as an offset beside the score (the additive click model of PAL, Guo et al., RecSys 2019) and
-not as an inverse weight: simulated shoppers' regret is lower so, and no click outweighs many.
-`merit` is an item's own
-record, clicks over expected clicks (Zhang & Jones, WWW 2007): what is shown and not taken sinks.
+not as an inverse weight, so that no click outweighs many. `merit` is an item's own record, clicks
+over expected clicks (Zhang & Jones, WWW 2007): what is shown and not taken sinks.
 """
 
 from __future__ import annotations
