@@ -43,6 +43,14 @@ class QualityCollector(Collector):
         for (metric, window, part), value in _figures(report, model.settings.events):
             quality.add_metric([metric, window, part], value)
         yield quality
+        shares = GaugeMetricFamily(
+            "freshet_source_share",
+            "Share of the places in this process's lists, by the source that ranked the item best",
+            labels=["source"],
+        )
+        for source, share in report["source_shares"].items():
+            shares.add_metric([source], share)
+        yield shares
         drifts = CounterMetricFamily(
             "freshet_drifts", "Drifts found since the log began", labels=["detector", "signal"]
         )

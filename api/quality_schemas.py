@@ -126,3 +126,10 @@ class Quality(Struct, kw_only=True):
     ]
     drift: DriftState
     drifts: Annotated[list[DriftFound], Meta(description="The newest 20, newest first")]
+    source_shares: Annotated[
+        dict[str, Share],
+        Meta(
+            description="Of the places in all lists this process has answered, by the source that "
+            "ranked the item best; `none`: no source had it, as what is explored"
+        ),
+    ]

@@ -300,7 +300,8 @@ class Model:
 
     def quality(self) -> dict[str, Any]:
         """Live quality and drift, as `GET /v1/quality` shows them."""
-        return self.live.report(self.items, self.settings)
+        told = self.live.report(self.items, self.settings)
+        return {**told, "source_shares": self.source_shares()}
 
     def _allowed(self, filters: Filters = ANY) -> NDArray[np.uint8]:
         """Blocked items for one request (uint8[items]): the catalogue's, and the filters'."""

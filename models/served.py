@@ -27,6 +27,6 @@ class Served:
     def shares(self) -> dict[str, float]:
         """Share of the places by source; `none`: no source had listed it, as new items."""
         with self._counting:
-            counts = self._places.copy()
-        total = max(int(counts.sum()), 1)
+            counts = self._places.tolist()
+        total = max(sum(counts), 1)
         return {name: counts[at] / total for at, name in enumerate((*SOURCES, "none"))}

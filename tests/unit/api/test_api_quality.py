@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+import pytest
 
 from api.quality_schemas import Quality
 
@@ -54,6 +55,20 @@ def test_quality_is_in_the_metrics_with_bounded_labels(call: Any) -> None:
     assert len(found) < 500
     assert 'freshet_drifts_total{detector="adwin",signal="hit_rate"} 0.0' in text
     assert "freshet_drift_acting 0.0" in text
+
+
+def test_each_source_tells_its_share_of_the_lists(call: Any) -> None:
+    tell(call, 9)
+    assert set(call("GET", "/v1/quality").json()["source_shares"].values()) == {0.0}
+    assert call("GET", "/v1/users/u1/recommendations").json()["items"]
+    shares = call("GET", "/v1/quality").json()["source_shares"]
+    assert sum(shares.values()) == pytest.approx(1.0)
+    told = dict(
+        re.findall(
+            r'^freshet_source_share\{source="(.+?)"\} (.+)$', call("GET", "/metrics").text, re.M
+        )
+    )
+    assert {name: float(share) for name, share in told.items()} == shares
 
 
 def test_a_type_that_a_client_made_up_is_no_label(call: Any) -> None:
