@@ -66,8 +66,10 @@ class Pairs:
         """Sum of the rows of `items`, each times its weight: float32[n]."""
         total = np.zeros(n, np.float32)
         if self._matrix is not None:
-            known = min(n, self._matrix.shape[0])
-            total[:known] = weights @ self._matrix[np.asarray(items), :known]
+            rows = np.asarray(items, np.int64)
+            # An item nothing was ever taken with may lie beyond the room there is.
+            met, known = rows < len(self._matrix), min(n, len(self._matrix))
+            total[:known] = weights[met] @ self._matrix[rows[met], :known]
             return total
         for item, weight in zip(items, weights, strict=True):
             row = self._row(item)

@@ -70,6 +70,11 @@ def test_pairs_count_the_same_in_sparse_rows() -> None:
     )
 
 
+def test_item_knn_knows_items_that_were_taken_alone() -> None:
+    baseline = taught("item-knn", [(f"u{n}", f"i{n}") for n in range(400)])
+    assert listed(baseline, "u399", 3) == [0, 1, 2]
+
+
 def test_ties_go_to_the_more_popular_and_then_to_the_older() -> None:
     scores = np.array([0, 1, 1, 0, np.nan], np.float32)
     counts = np.array([5, 1, 2, 5, 9], np.float32)
