@@ -18,6 +18,7 @@ from producers.evaluate.page import page
 from producers.evaluate.study import Study, Variant
 from producers.evaluate.tables import tables
 from producers.readers import FORMATS, read
+from producers.readers.feedback import Scale
 from producers.report import require_drawing, text, write
 
 
@@ -39,6 +40,9 @@ def evaluate(
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help=f"Baselines beside it: {','.join(BASELINES)}.")
     ] = None,
@@ -78,7 +82,7 @@ def evaluate(
         repeats, positive_from, names, refit_every,
         [*parse_lags(lag, "--lag"), *parse_lags(lag_crowd, "--lag-crowd", crowd=True)],
     )  # fmt: skip
-    options = csv_options(columns, delimiter)
+    options = reader_options(columns, delimiter, scale)
     found = []
     for file in files:
         data = prepare(read(file, format, **options), limit, strict=strict)
@@ -127,8 +131,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write("\n".join(text(table) for table in tables(report)) + "\n")
 
 
-def csv_options(columns: str | None, delimiter: str | None) -> dict[str, Any]:
-    """Options of the csv reader, from `user=a,item=b` and a delimiter."""
+def reader_options(columns: str | None, delimiter: str | None, scale: str | None) -> dict[str, Any]:
+    """Options of the readers, from `user=a,item=b`, a delimiter and `0.5,5`."""
     options: dict[str, Any] = {}
     if columns is not None:
         pairs = [part.partition("=") for part in columns.split(",")]
@@ -137,4 +141,6 @@ def csv_options(columns: str | None, delimiter: str | None) -> dict[str, Any]:
         options["columns"] = {name.strip(): header.strip() for name, _, header in pairs}
     if delimiter is not None:
         options["delimiter"] = "\t" if delimiter in ("\\t", "tab") else delimiter
+    if scale is not None:
+        options["scale"] = Scale.parse(scale)
     return options

@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress
 
 from config import bootstrap
-from config.cli.evaluate import csv_options
+from config.cli.evaluate import reader_options
 from config.cli.options import AsJson, ConfigFile, console, settings_for, show
 from config.producing import kafka_sink
 from config.settings import Settings
@@ -42,6 +42,9 @@ def ingest_file(
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +61,7 @@ def ingest_file(
             "is for a server, --data-dir for a folder, --kafka for brokers: give one",
             param_hint="--url",
         )
-    dataset = read(file, format, **csv_options(columns, delimiter))
+    dataset = read(file, format, **reader_options(columns, delimiter, scale))
     if kafka is not None:
         settings = settings_for(config, kafka__bootstrap=kafka)
         report = _publish(dataset, file, settings, rate)

@@ -16,7 +16,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config import bootstrap
-from config.cli.evaluate import csv_options
+from config.cli.evaluate import reader_options
 from config.cli.logs import set_up_logs
 from config.cli.options import AsJson, ConfigFile, console, settings_for, show
 from config.producing import kafka_sink, link_of
@@ -62,6 +62,9 @@ def replay(
         str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N, by time.")] = None,
     k: Annotated[int, typer.Option(min=1, max=100, help="Length of the lists.")] = 20,
     repeats: Annotated[
@@ -103,7 +106,7 @@ def replay(
         require_drawing()
     settings = settings_for(config, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
-    found = _read(source, format, csv_options(columns, delimiter), settings, strict)
+    found = _read(source, format, reader_options(columns, delimiter, scale), settings, strict)
     options = Options(
         speed_of(speed), every, limit, k, repeats, restamp, wait, connections, patience
     )

@@ -28,7 +28,8 @@ FORMATS = tuple(_READERS)
 def read(path: Path, format: str, **options: Any) -> Dataset:
     """Open a file and check its header now; its lines are read as the iterators are used.
 
-    Only `csv` has options: `columns` (user, item, time, value, type → header name) and `delimiter`.
+    `recbole` and `csv` take a `scale` of ratings; `csv` takes `columns` (user, item, time,
+    value, type → header name) and a `delimiter`.
     Raises ReadError for the file, OptionError for the format or its options.
     """
     reader = _READERS.get(format)

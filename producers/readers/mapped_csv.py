@@ -6,7 +6,7 @@ from typing import Any
 
 from producers.errors import OptionError
 from producers.readers.dataset import Dataset, Record
-from producers.readers.feedback import LOWEST_RATING, TOP_RATING
+from producers.readers.feedback import Scale
 from producers.readers.table import Row, Table, open_table, split_csv
 
 # Names taken when the caller says nothing; user and item must then be there, the others may.
@@ -20,7 +20,10 @@ DEFAULT_COLUMNS = {
 _REQUIRED = ("user", "item")
 
 
-def read_csv(path: Path, columns: Mapping[str, str] | None = None, delimiter: str = ",") -> Dataset:
+def read_csv(
+    path: Path, columns: Mapping[str, str] | None = None, delimiter: str = ",",
+    scale: Scale | None = None,
+) -> Dataset:  # fmt: skip
     """Rows become ratings where they have a value and no type, else views."""
     chosen = dict(columns or {})
     _check_options(chosen, delimiter)
@@ -29,7 +32,7 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None, delimiter: st
     words = "a tab" if delimiter == "\t" else f"'{delimiter}'"
     layout = f"a header with {', '.join(required)}, separated by {words}"
     table = open_table(path, split_csv(delimiter), required, layout)
-    return Dataset(path.stem, _events(path.stem, table, meaning))
+    return Dataset(path.stem, _events(path.stem, table, meaning, scale or Scale()))
 
 
 def _check_options(chosen: dict[str, str], delimiter: str) -> None:
@@ -41,9 +44,11 @@ def _check_options(chosen: dict[str, str], delimiter: str) -> None:
         raise OptionError("delimiter: expected one character that is neither quote nor line end")
 
 
-def _events(dataset: str, table: Table, meaning: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _events(
+    dataset: str, table: Table, meaning: dict[str, str], scale: Scale
+) -> Iterator[dict[str, Any]]:
     for row in table.rows():
-        kind, value = _feedback(row, meaning)
+        kind, value = _feedback(row, meaning, scale)
         event: dict[str, Any] = {
             "event_id": f"{dataset}:{row.line}",
             "type": kind,
@@ -57,10 +62,8 @@ def _events(dataset: str, table: Table, meaning: dict[str, str]) -> Iterator[dic
         yield Record(row.file, row.line, event)
 
 
-def _feedback(row: Row, meaning: dict[str, str]) -> tuple[str, float | None]:
+def _feedback(row: Row, meaning: dict[str, str], scale: Scale) -> tuple[str, float | None]:
     column = meaning["value"]
     value = row.number(column)
     kind = row.text(meaning["type"]) or ("view" if value is None else "rating")
-    if kind == "rating" and (value is None or not LOWEST_RATING <= value <= TOP_RATING):
-        raise row.error(column, f"a rating, a number from {LOWEST_RATING} to {TOP_RATING}")
-    return kind, value
+    return kind, scale.rating(row, column) if kind == "rating" else value

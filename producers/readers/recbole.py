@@ -7,7 +7,7 @@ from typing import Any
 
 from producers.errors import ReadError
 from producers.readers.dataset import Dataset, Record, nothing
-from producers.readers.feedback import LOWEST_RATING, TOP_RATING
+from producers.readers.feedback import Scale
 from producers.readers.table import Row, Table, open_table, split_tabs
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
@@ -17,17 +17,20 @@ _ARTICLE_LAST = re.compile(r"(.+), (The|A|An|Le|La|Les|Il|Das|Der|Die|El)")
 _CATEGORIES = ("class", "genre")
 
 
-def read_recbole(path: Path) -> Dataset:
-    """`path` is the `.inter` file; ratings when it has a rating column, else views."""
+def read_recbole(path: Path, scale: Scale | None = None) -> Dataset:
+    """`path` is the `.inter` file; ratings when it has a rating column, else views.
+
+    Where sessions stand for users, `session_id` is who acts.
+    """
     name = path.stem
-    interactions = _open(path, ("user_id", "item_id"))
+    interactions = _open(path, ("user_id", "item_id"), sessions=True)
     items_path, users_path = path.with_suffix(".item"), path.with_suffix(".user")
     items = _items(_open(items_path, ("item_id",))) if items_path.exists() else nothing()
     users = _users(_open(users_path, ("user_id",))) if users_path.exists() else nothing()
-    return Dataset(name, _events(name, interactions), items, users)
+    return Dataset(name, _events(name, interactions, scale or Scale()), items, users)
 
 
-def _open(path: Path, required: tuple[str, ...]) -> Table:
+def _open(path: Path, required: tuple[str, ...], *, sessions: bool = False) -> Table:
     layout = "a tab-separated header such as " + " ".join(f"{name}:token" for name in required)
     table = open_table(path, split_tabs, (), layout)
     names = []
@@ -37,6 +40,8 @@ def _open(path: Path, required: tuple[str, ...]) -> Table:
             expected = f"{layout}; every column is name:type, type one of {', '.join(_TYPES)}"
             raise ReadError(path.name, expected, line=1, column=str(place))
         names.append(name)
+    if sessions and "user_id" not in names:
+        names = ["user_id" if name == "session_id" else name for name in names]
     for column in required:
         if column not in names:
             raise ReadError(path.name, layout, line=1, column=f"{column}:token")
@@ -45,7 +50,7 @@ def _open(path: Path, required: tuple[str, ...]) -> Table:
     return Table(path, tuple(names), split_tabs)
 
 
-def _events(dataset: str, table: Table) -> Iterator[dict[str, Any]]:
+def _events(dataset: str, table: Table, scale: Scale) -> Iterator[dict[str, Any]]:
     rated = "rating" in table.header
     for row in table.rows():
         event = {
@@ -56,10 +61,7 @@ def _events(dataset: str, table: Table) -> Iterator[dict[str, Any]]:
         }
         record = Record(row.file, row.line, event)
         if rated:
-            value = row.number("rating", LOWEST_RATING, TOP_RATING)
-            if value is None:
-                raise row.error("rating", f"a number from {LOWEST_RATING} to {TOP_RATING}")
-            record["value"] = value
+            record["value"] = scale.rating(row, "rating")
         if (timestamp := row.moment("timestamp")) is not None:
             record["timestamp"] = timestamp
         yield record

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from producers.errors import OptionError, ProducerError, ReadError
 from producers.readers import FORMATS, Dataset, Record, cells, read
+from producers.readers.feedback import Scale
 from producers.readers.lines import MAX_LINE_BYTES
 
 SHOP_HEADER = (
@@ -69,6 +70,34 @@ def test_recbole_gives_ratings_items_and_users(write: Write) -> None:
     assert list(dataset.users) == [
         {"user_id": "1", "attributes": {"age": "24", "zip_code": "01234"}}
     ]
+
+
+@pytest.mark.parametrize(
+    ("scale", "given", "stars"), [("0.5,5", "0.5", 1), ("1,10", "10", 5), ("0,100", "50", 3)]
+)
+def test_ratings_of_another_scale_become_stars(
+    scale: str, given: str, stars: float, write: Write
+) -> None:
+    path = write("x.inter", RATED + f"1\t2\t{given}\t4\n")
+    (_, event) = read(path, "recbole", scale=Scale.parse(scale)).events
+    assert event["value"] == stars
+    table = write("x.csv", f"user_id,item_id,value\nu,i,{given}\n")
+    (event,) = read(table, "csv", scale=Scale.parse(scale)).events
+    assert event["value"] == stars
+
+
+def test_a_rating_off_the_scale_is_told_with_the_option(write: Write) -> None:
+    path = write("x.inter", RATED + "1\t2\t0.5\t4\n")
+    with pytest.raises(ReadError, match=r"a rating, a number from 1 to 5 \(--scale LOWEST,HIGHEST"):
+        list(read(path, "recbole").events)
+    with pytest.raises(OptionError, match="lowest and the highest"):
+        Scale.parse("5,0.5")
+
+
+def test_sessions_of_recbole_stand_for_users(write: Write) -> None:
+    head = "session_id:token\titem_id:token\ttimestamp:float\n"
+    (event,) = read(write("x.inter", head + "s\ti\t5\n"), "recbole").events
+    assert (event["user_id"], event["type"]) == ("s", "view")
 
 
 def test_recbole_without_ratings_gives_views_and_needs_no_side_files(write: Write) -> None:
