@@ -8,9 +8,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import content, embeddings, popularity, ranker, ranking, sources
+from models import content, cooccurrence, embeddings, ranker, ranking, sources
 from models.causes import find_causes
 from models.examples import Past, Types
+from models.features import CONTENT, EMBEDDINGS, FAST
 from models.listing import list_best
 from models.state import Scratch, State
 
@@ -37,23 +38,26 @@ def repeat(  # noqa: PLR0912 - a branch a step
         if every:
             ranking.rank(s, w, length, now, items)
         if step == 1:
-            popularity.score(s.popularity.fast, w.scores[0], items)
-            popularity.score(s.popularity.slow, w.scores[1], items)
+            sources._list_counts(s, w, length, s.options[1], items)
         elif step == 2:
-            sources._score_horizons(s, w, length, items)
+            for number in range(4):
+                sources._list_horizon(s, w, number, length, s.options[1], items)
+                cooccurrence.clear(
+                    w.scores[FAST + number], w.touched[number], w.touched_count[number], items
+                )
         elif step == 3 and embeddings.user(s.embeddings, w.taste, length, w.x) > 0.0:
-            embeddings.score(s.embeddings, w.x, w.scores[6], items)
+            embeddings.score(s.embeddings, w.x, w.scores[EMBEDDINGS], items)
         elif step == 4 and content.user(s.content, w.taste, length, w.x):
-            content.score(s.content, w.x, w.scores[7], items)
+            content.score(s.content, w.x, w.scores[CONTENT], items)
         elif step == 5:
-            for source in range(len(s.on)):
-                if w.listed_count[source] >= 0:
-                    w.listed_count[source] = list_best(
-                        w.scores[source], w.masked, w.listed[source], s.options[1], items
-                    )
+            for source in (EMBEDDINGS, CONTENT):
+                w.listed_count[source] = list_best(
+                    w.scores[source], w.masked, w.listed[source], s.options[1], items
+                )
         elif step in (6, 7):
             count = ranking._gather(s, w, items)
             if step == 7:
+                sources.say_of_candidates(s, w, count, length, items)
                 ranking._describe(s, w, count, now)
             for at in range(count):
                 w.place[w.candidates[at]] = 0

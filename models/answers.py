@@ -17,6 +17,7 @@ from models.diversity import diversify
 from models.examples import HISTORY, Past, Types, empty_past, types_of
 from models.explanation import Explanation, explain
 from models.facets import ANY, Filters
+from models.features import CONTENT, FAST, SLOW
 from models.index import find
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
@@ -199,18 +200,20 @@ def similar_to(s: State, w: Scratch, row: int, k: int, blocked: NDArray[np.uint8
 def _similarity(s: State, w: Scratch, row: int, items: int) -> NDArray[np.float64]:
     w.history[0], w.ages[0] = row, 0.0
     total = np.zeros(items)
-    cooccurrence.score(s.fast, w.history, w.ages, 1, w.scores[0], items)
-    cooccurrence.score(s.slow, w.history, w.ages, 1, w.scores[1], items)
+    for horizon, out in ((s.fast, w.scores[FAST]), (s.slow, w.scores[SLOW])):
+        count = cooccurrence.score(horizon, w.history, w.ages, 1, out, w.touched[0], items)
+        for other in range(items):
+            total[other] += out[other]
+        cooccurrence.clear(out, w.touched[0], count, items)
     popularity = 0.0
     for other in range(items):
         popularity = max(popularity, s.popularity.slow[other])
     described = content.user(s.content, w.history, 1, w.x)
     if described:
-        content.score(s.content, w.x, w.scores[2], items)
+        content.score(s.content, w.x, w.scores[CONTENT], items)
     for other in range(items):
-        total[other] = w.scores[0, other] + w.scores[1, other]
         if described:
-            total[other] += w.scores[2, other]
+            total[other] += max(w.scores[CONTENT, other], np.float32(0.0))
         if popularity > 0.0:
             total[other] += 0.01 * s.popularity.slow[other] / popularity
     return total

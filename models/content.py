@@ -16,10 +16,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.coarse import Coarse, coarse_of, coarse_products
+from models.compiled import inner
 from models.index import fingerprint
 from models.settings import Content as Settings
 from models.tables import Arena
-from models.vectors import Coarse, coarse_of, coarse_products, dot, mix, normalise
+from models.vectors import dot, mix, normalise
 
 # Buckets of the document frequencies; two tokens that meet share an idf, no more.
 _BUCKETS: Final = 1 << 16
@@ -132,7 +134,15 @@ def user(c: Content, history: NDArray[np.int32], length: int, out: NDArray[np.fl
 
 @njit(cache=True, nogil=True)
 def score(c: Content, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
-    """Cosine of `x` with every item to 0.003 or so, negative ones 0."""
+    """Cosine of `x` with every item (float32[items]) to 0.003 or so."""
     coarse_products(c.coarse, x, out, items)
-    for row in range(items):
-        out[row] = max(out[row], np.float32(0.0))
+
+
+@inner
+def say(
+    scores: NDArray[np.float32], candidates: NDArray[np.int32], count: int,
+    out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the cosines of `count` candidates (float32[count]), negative ones 0."""
+    for at in range(count):
+        out[at] = max(scores[candidates[at]], np.float32(0.0))

@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import inner
+from models.listing import list_best, list_touched
 from models.settings import Cooccurrence as Settings
 from models.tables import Arena
 
@@ -230,14 +232,16 @@ def score(
     ages: NDArray[np.float64],
     length: int,
     out: NDArray[np.float32],
+    touched: NDArray[np.int32],
     items: int,
-) -> None:
-    """Score all `items` (float32[items]) for a history, the best one 1."""
-    for row in range(items):
-        out[row] = 0.0
-    # What is touched, once each: of a large catalogue that is a small part.
-    touched, count = np.empty(length * SLOTS + 1, np.int32), 0
-    sparse = c.partner.shape[0] > 0
+) -> int:
+    """Score items (float32[items], zeros before) for a history, the best one 1.
+
+    Of a large catalogue only few are touched: their rows, once each, are written into `touched`
+    (int32[HISTORY * SLOTS + 1]). Returns how many, or -1 where all items may be. Whoever asked
+    calls `clear` when they have read the scores.
+    """
+    count, sparse = 0, c.partner.shape[0] > 0
     for lag in range(length):
         source = history[lag]
         if source >= 0:
@@ -252,8 +256,30 @@ def score(
                     out[row] += factor * weights[row]
     if sparse:
         _finish_touched(c.target_norm, out, touched, count)
-    else:
-        _finish(c.target_norm, out, items)
+        return count
+    _finish(c.target_norm, out, items)
+    return -1
+
+
+@inner
+def best(
+    out: NDArray[np.float32], touched: NDArray[np.int32], count: int, masked: NDArray[np.uint8],
+    listed: NDArray[np.int32], most: int, items: int,
+) -> int:  # fmt: skip
+    """List the rows of what `score` has written; return how many."""
+    if count < 0:
+        return list_best(out, masked, listed, most, items)
+    return list_touched(out, touched, count, masked, listed, most)
+
+
+@njit(cache=True, nogil=True)
+def clear(out: NDArray[np.float32], touched: NDArray[np.int32], count: int, items: int) -> None:
+    """Leave zeros where `score` has written, given what it returned."""
+    if count < 0:
+        for row in range(items):
+            out[row] = 0.0
+    for at in range(count):
+        out[touched[at]] = 0.0
 
 
 @njit(cache=True, nogil=True)

@@ -84,14 +84,17 @@ def learn(d: Demographics, groups: NDArray[np.int32], item: int, weight: float) 
 def score(d: Demographics, groups: NDArray[np.int32], out: NDArray[np.float32], items: int) -> bool:
     """Score all `items` (float32[items]), the best one 1; False where no group is known."""
     known = False
-    out[:items] = 0.0
     for at in range(groups.shape[0]):
         if groups[at] >= 0 and d.total[groups[at]] > 0.0:
+            if not known:
+                out[:items] = 0.0
             known = True
             share = np.float32(1.0 / (d.total[groups[at]] + _SHRINKAGE))
             counts = d.taken[groups[at]]
             for row in range(items):
                 out[row] += share * counts[row]
+    if not known:
+        return False
     most = np.float32(0.0)
     for row in range(items):
         most = max(most, out[row])
@@ -99,4 +102,4 @@ def score(d: Demographics, groups: NDArray[np.int32], out: NDArray[np.float32], 
         share = np.float32(1.0) / most
         for row in range(items):
             out[row] *= share
-    return bool(known and most > 0.0)
+    return bool(most > 0.0)

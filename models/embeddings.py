@@ -14,18 +14,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.coarse import Coarse, coarse_of, coarse_products, place_rounded
+from models.compiled import inner
+from models.listing import list_best
 from models.settings import Embeddings as Settings
 from models.tables import Arena
-from models.vectors import (
-    LANES,
-    Coarse,
-    coarse_of,
-    coarse_products,
-    dot,
-    mix,
-    normalise,
-    place_rounded,
-)
+from models.vectors import dot, mix, normalise
 
 # A unit user would need outward vectors of norm 10 to tell one item in a thousand apart, and
 # they would take too long to grow; at 1 ML-100K finds .135 in its first ten, at 6 .179.
@@ -34,6 +28,8 @@ _SHARPNESS: Final = np.float32(6.0)
 _MEMORY: Final = np.float32(0.9999)
 _EPSILON: Final = np.float32(1e-6)
 _STEP: Final = np.float32(1.0 / 1024.0)
+# Items looked at side by side for the best one.
+_LANES: Final = 256
 _LENGTH, _DECAY, _RATE, _NEGATIVES = range(4)
 
 
@@ -96,31 +92,59 @@ def user(e: Embeddings, history: NDArray[np.int32], length: int, out: NDArray[np
 
 @njit(cache=True, nogil=True)
 def score(e: Embeddings, x: NDArray[np.float32], out: NDArray[np.float32], items: int) -> None:
-    """Score all `items` (float32[items]) as odds, the best one 1."""
+    """Score all `items` (float32[items]) in the order of their odds, the best one 1."""
     coarse_products(e.coarse, x, out, items)
     # The largest of each lane first: that vectorises.
-    tops, most = np.full(LANES, np.float32(-1e30)), np.float32(-1e30)
-    for first in range(0, items, LANES):
-        part, bias = out[first : min(first + LANES, items)], e.bias[first : first + LANES]
+    tops, most = np.full(_LANES, np.float32(-1e30)), np.float32(-1e30)
+    for first in range(0, items, _LANES):
+        part, bias = out[first : min(first + _LANES, items)], e.bias[first : first + _LANES]
         for lane in range(part.shape[0]):
             part[lane] = _SHARPNESS * part[lane] + bias[lane]
             tops[lane] = part[lane] if part[lane] > tops[lane] else tops[lane]
-    for lane in range(LANES):
+    for lane in range(_LANES):
         most = max(most, tops[lane])
     for row in range(items):
-        # (1 + z/1024)^1024 for exp(z): as monotone, and a tenth of its time.
-        near = max(np.float32(1.0) + (out[row] - most) * _STEP, np.float32(0.0))
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        near *= near
-        out[row] = near
+        out[row] = max(np.float32(1.0) + (out[row] - most) * _STEP, np.float32(0.0))
+
+
+@inner
+def best(
+    out: NDArray[np.float32], masked: NDArray[np.uint8], listed: NDArray[np.int32], most: int,
+    items: int,
+) -> int:  # fmt: skip
+    """List the rows of the best of `score`; return how many."""
+    count = list_best(out, masked, listed, most, items)
+    while count > 0 and _odds(out[listed[count - 1]]) == 0.0:
+        count -= 1
+    return count
+
+
+@inner
+def say(
+    scores: NDArray[np.float32], candidates: NDArray[np.int32], count: int,
+    out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the odds of `count` candidates (float32[count]), the best item's 1."""
+    for at in range(count):
+        out[at] = scores[candidates[at]]
+    for at in range(count):
+        out[at] = _odds(out[at])
+
+
+@inner
+def _odds(near: np.float32) -> np.float32:
+    """(1 + z/1024)^1024 for exp(z): as monotone, and a tenth of its time."""
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    near *= near
+    return near
 
 
 @njit(cache=True, nogil=True)
@@ -161,8 +185,7 @@ def learn(
     if norm <= 1e-9:
         return
     gradient[:dims] = 0.0
-    rate, rounded = np.float32(e.parameters[_RATE]), np.empty(dims, np.int8)
-    tiles, steps = e.coarse.tiles, e.coarse.steps
+    rate, blocks, steps = np.float32(e.parameters[_RATE]), e.coarse.blocks, e.coarse.steps
     for k in range(-1, int(e.parameters[_NEGATIVES])):
         other, fresh = item, True
         if k >= 0:
@@ -176,7 +199,7 @@ def learn(
                 out, e.outward_square[other], e.bias, e.bias_square, other, rate, x, gradient,
                 1.0 if k < 0 else 0.0, weight,
             )  # fmt: skip
-            place_rounded(tiles, steps, other, out, rounded)
+            place_rounded(blocks, steps, other, out)
     _learn_history(e, history, length, x, gradient, norm)
 
 

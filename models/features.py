@@ -41,17 +41,13 @@ _OF_RANK: Final = np.array(
 
 
 @njit(cache=True, nogil=True)
-def of_source(
-    scores: NDArray[np.float32], candidates: NDArray[np.int32], ranks: NDArray[np.int32],
-    count: int, out: NDArray[np.float32], source: int,
-) -> None:  # fmt: skip
-    """Write what one source says of `count` candidates (rows) into `out` (float32[features, *]).
+def of_source(ranks: NDArray[np.int32], count: int, out: NDArray[np.float32], source: int) -> None:
+    """Complete what one source says of `count` candidates in `out` (float32[features, *]).
 
-    Its score (best = 1), the score's log, and the log of its rank; -1 is not listed.
+    To its scores (best = 1) there come their logs, and logs of its ranks; -1 is not listed.
     """
     plain, log, rank = out[3 * source], out[3 * source + 1], out[3 * source + 2]
     for at in range(count):
-        plain[at] = scores[candidates[at]]
         log[at] = max(plain[at], _LEAST)
         rank[at] = _OF_RANK[ranks[at]] if ranks[at] >= 0 else np.float32(0.0)
     _logs(log, count)

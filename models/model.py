@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models import answers, content, cooccurrence, factors, impressions, presets, state
 from models.answers import Asked, Listed
 from models.catalogue import Catalogue
+from models.coarse import place_coarse
 from models.examples import Examples, part_of, types_of
 from models.exploration import Budget, draw_of, explored
 from models.facets import ANY, Filters
@@ -30,7 +31,6 @@ from models.river_turns import blended, learn_with_guests
 from models.served import Served
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
-from models.vectors import place_coarse
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
 LEARNING_VERSION = 3

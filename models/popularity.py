@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import inner
+from models.listing import COUNTED, list_counted
 from models.settings import Popularity as Settings
 from models.tables import Arena
 
@@ -34,6 +36,10 @@ class Popularity(NamedTuple):
     stage: NDArray[np.float64]  # [stages, items], fading as `slow` does
     scale: NDArray[np.float64]  # [fast weight, slow weight, trending landmark in seconds]
     rates: NDArray[np.float64]  # [fast growth, slow growth, trending half-life in seconds]
+    # The largest count in each block of COUNTED items; they follow from the counts.
+    fast_tops: NDArray[np.float64]
+    slow_tops: NDArray[np.float64]
+    stage_tops: NDArray[np.float64]  # [stages, blocks]
 
 
 def declare(arena: Arena) -> None:
@@ -53,14 +59,25 @@ def view(arena: Arena, settings: Settings) -> Popularity:
         ]
     )
     columns = [arena[f"popularity.{name}"] for name in _COUNTS]
-    return Popularity._make([*columns, arena["popularity.stage"], arena["popularity.scale"], rates])
+    stage, scale = arena["popularity.stage"], arena["popularity.scale"]
+    tops = [_tops_of(counts) for counts in (columns[0], columns[1], stage)]
+    return Popularity._make([*columns, stage, scale, rates, *tops])
+
+
+def _tops_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest of each block of counts (float64[..., items])."""
+    firsts = np.arange(0, counts.shape[-1], COUNTED)
+    return np.maximum.reduceat(counts, firsts, axis=-1) if len(firsts) else counts[..., :0]
 
 
 @njit(cache=True, nogil=True)
 def learn(p: Popularity, item: int, weight: float, time: float, items: int) -> None:
     """Count one event of `weight` on `item` at `time` (seconds)."""
+    block = item // COUNTED
     p.fast[item] += weight * p.scale[0]
+    p.fast_tops[block] = max(p.fast_tops[block], p.fast[item])
     p.slow[item] += weight * p.scale[1]
+    p.slow_tops[block] = max(p.slow_tops[block], p.slow[item])
     p.total[item] += weight
     p.last[item] = max(p.last[item], time)
     half_life = p.rates[2]
@@ -76,15 +93,23 @@ def learn(p: Popularity, item: int, weight: float, time: float, items: int) -> N
     p.scale[0] *= p.rates[0]
     p.scale[1] *= p.rates[1]
     if p.scale[0] > _GROWN:
-        for row in range(items):
-            p.fast[row] /= p.scale[0]
+        _divide(p.fast, p.scale[0], items)
+        _divide(p.fast_tops, p.scale[0], p.fast_tops.shape[0])
         p.scale[0] = 1.0
     if p.scale[1] > _GROWN:
-        for row in range(items):
-            p.slow[row] /= p.scale[1]
-            for stage in range(_STAGES):
-                p.stage[stage, row] /= p.scale[1]
+        _divide(p.slow, p.scale[1], items)
+        _divide(p.slow_tops, p.scale[1], p.slow_tops.shape[0])
+        for stage in range(_STAGES):
+            _divide(p.stage[stage], p.scale[1], items)
+            _divide(p.stage_tops[stage], p.scale[1], p.slow_tops.shape[0])
         p.scale[1] = 1.0
+
+
+@inner
+def _divide(counts: NDArray[np.float64], by: float, n: int) -> None:
+    # The largest stays the largest: dividing never changes an order.
+    for at in range(n):
+        counts[at] /= by
 
 
 @njit(cache=True, nogil=True)
@@ -100,19 +125,36 @@ def stage_of(length: int) -> int:
 @njit(cache=True, nogil=True)
 def learn_stage(p: Popularity, item: int, weight: float, length: int) -> None:
     """Count an event of a user with a history of `length`."""
-    p.stage[stage_of(length), item] += weight * p.scale[1]
+    stage = stage_of(length)
+    p.stage[stage, item] += weight * p.scale[1]
+    tops, block = p.stage_tops[stage], item // COUNTED
+    tops[block] = max(tops[block], p.stage[stage, item])
 
 
-@njit(cache=True, nogil=True)
-def score(counts: NDArray[np.float64], out: NDArray[np.float32], items: int) -> None:
-    """Write counts (float64[items]) as scores (float32[items]), the best one 1."""
-    # The bits of positive floats are ordered as the floats are, and their maximum vectorises.
-    bits, largest, at = counts.view(np.int64), np.int64(0), 0
-    for row in range(items):
-        largest = max(largest, bits[row])
-    while at < items and bits[at] != largest:
-        at += 1
-    most = counts[at] if at < items else 0.0
-    share = 1.0 / most if most > 0.0 else 0.0
-    for row in range(items):
-        out[row] = counts[row] * share
+@inner
+def best(
+    counts: NDArray[np.float64], tops: NDArray[np.float64], masked: NDArray[np.uint8],
+    listed: NDArray[np.int32], most: int, items: int,
+) -> int:  # fmt: skip
+    """List the rows of the largest counts (float64[items]); return how many."""
+    share = _share(tops, items)
+    return list_counted(counts, tops, share, masked, listed, most, items)
+
+
+@inner
+def say(
+    counts: NDArray[np.float64], tops: NDArray[np.float64], candidates: NDArray[np.int32],
+    count: int, out: NDArray[np.float32], items: int,
+) -> None:  # fmt: skip
+    """Write the counts of `count` candidates as scores (float32[count]), the largest of all 1."""
+    share = _share(tops, items)
+    for at in range(count):
+        out[at] = counts[candidates[at]] * share
+
+
+@inner
+def _share(tops: NDArray[np.float64], items: int) -> float:
+    most = 0.0
+    for block in range((items + COUNTED - 1) // COUNTED):
+        most = max(most, tops[block])
+    return 1.0 / most if most > 0.0 else 0.0

@@ -16,8 +16,7 @@ from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
 from models.index import find
-from models.listing import list_best
-from models.sources import score_sources
+from models.sources import list_sources, say_of_candidates
 from models.state import CANDIDATES, LISTED, Scratch, State
 from models.vectors import dot
 
@@ -87,14 +86,9 @@ def mask(
 @inner
 def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     """Rank for the past in scratch; `w.order` gets the candidates, best first. Return how many."""
-    score_sources(s, w, length, items)
-    for source in range(_SOURCES):
-        if w.listed_count[source] >= 0:
-            most = min(s.options[1], LISTED)
-            w.listed_count[source] = list_best(
-                w.scores[source], w.masked, w.listed[source], most, items
-            )
+    list_sources(s, w, length, items)
     count = _gather(s, w, items)
+    say_of_candidates(s, w, count, length, items)
     _describe(s, w, count, now)
     features.of_user(length, w.ages[0], w.context)
     ranker.score(s.ranker, w.features, w.context, count, w.units, w.plain)
@@ -122,27 +116,37 @@ def _take(place: NDArray[np.int32], candidates: NDArray[np.int32], row: int, cou
 def _gather(s: State, w: Scratch, items: int) -> int:
     """Round-robin over the sources' lists, then untouched items, then whatever fills up."""
     count = untouched = 0
-    taken, candidates = w.place, w.candidates
+    taken, candidates, total, masked = w.place, w.candidates, s.popularity.total, w.masked
     for row in range(items - 1, max(items - 1 - _LOOK_BACK, -1), -1):
-        if untouched < _UNTOUCHED and s.popularity.total[row] == 0.0 and not w.masked[row]:
+        if untouched < _UNTOUCHED and total[row] == 0.0 and not masked[row]:
             count = _take(taken, candidates, row, count)
             untouched += 1
-    for at in range(LISTED):
-        for source in range(_SOURCES):
-            if at < w.listed_count[source]:
-                count = _take(taken, candidates, w.listed[source, at], count)
+    count = _take_listed(taken, candidates, w.listed, w.listed_count, w.ranks, count)
     for row in range(items):
         if count >= _ENOUGH:
             break
-        if not w.masked[row]:
+        if not masked[row]:
             count = _take(taken, candidates, row, count)
+    return count
+
+
+@inner
+def _take_listed(
+    place: NDArray[np.int32], candidates: NDArray[np.int32], listed: NDArray[np.int32],
+    listed_count: NDArray[np.int64], ranks: NDArray[np.int32], count: int,
+) -> int:  # fmt: skip
+    """Take from each list in turn, and note the rank of what is taken (-1: not listed)."""
+    ranks[:] = -1
+    longest = 0
     for source in range(_SOURCES):
-        for at in range(count):
-            w.ranks[source, at] = -1
-        for at in range(w.listed_count[source]):
-            place = w.place[w.listed[source, at]]
-            if place > 0:
-                w.ranks[source, place - 1] = at
+        longest = max(longest, listed_count[source])
+    for at in range(longest):
+        for source in range(_SOURCES):
+            if at < listed_count[source]:
+                row = listed[source, at]
+                count = _take(place, candidates, row, count)
+                if place[row] > 0:
+                    ranks[source, place[row] - 1] = at
     return count
 
 
@@ -151,15 +155,24 @@ def _describe(s: State, w: Scratch, count: int, now: float) -> None:
     p, out = s.popularity, w.features
     for source in range(_SOURCES):
         if w.listed_count[source] >= 0:
-            features.of_source(w.scores[source], w.candidates, w.ranks[source], count, out, source)
+            features.of_source(w.ranks[source], count, out, source)
         else:
             out[3 * source : 3 * source + 3, :count] = 0.0
     features.of_items(p.total, s.born, p.last, w.candidates, count, now, out)
+    _find_first(w.ranks, w.best, count)
+
+
+@inner
+def _find_first(ranks: NDArray[np.int32], best: NDArray[np.int8], count: int) -> None:
+    """Which source ranks each candidate first."""
+    first = np.full(count, LISTED, np.int32)
     for at in range(count):
-        w.best[at], first = -1, LISTED
-        for source in range(_SOURCES):
-            if 0 <= w.ranks[source, at] < first:
-                w.best[at], first = source, w.ranks[source, at]
+        best[at] = -1
+    for source in range(_SOURCES):
+        rank = ranks[source]
+        for at in range(count):
+            if 0 <= rank[at] < first[at]:
+                best[at], first[at] = source, rank[at]
 
 
 @inner

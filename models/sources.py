@@ -1,9 +1,9 @@
 """Where candidates come from: every source in one place.
 
-A source is a module with `declare` (its tables), `view` (what kernels see of them), `score`
-(a number an item, the best one 1) and, where it learns from events, `learn`. To add one: its
-name in `features.SOURCES`, its switch in `settings.Sources`, its tables in `state`, and its
-calls here.
+A source is a module with `declare` (its tables), `view` (what kernels see of them), ways to list
+its best items and to score candidates (of all items the best one 1) and, where it learns from
+events, `learn`. To add one: its name in `features.SOURCES`, its switch in `settings.Sources`,
+its tables in `state`, and its calls here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models import content, cooccurrence, demographics, embeddings, factors, popularity
 from models.compiled import inner
@@ -30,77 +31,152 @@ from models.features import (
     SOURCES,
     STAGE,
 )
-from models.state import Scratch, State
+from models.listing import list_best
+from models.state import HORIZONS, LISTED, Scratch, State
 
 # What was had once more counts this much less with every event since.
 _OWN_DECAY: Final = np.float32(0.8)
 
 
 @inner
-def score_sources(s: State, w: Scratch, length: int, items: int) -> None:
-    """Fill `w.scores` for the past in scratch; a source that says nothing has -1 listed.
-
-    The guest's row is filled before, by whoever asks, where `s.on` says that there is one.
-    """
+def list_sources(s: State, w: Scratch, length: int, items: int) -> None:
+    """List every source's best for the past in scratch; one that says nothing has -1 listed."""
+    most = min(s.options[1], LISTED)
     for source in range(len(SOURCES)):
-        w.listed_count[source] = 0 if s.on[source] else -1
-    if s.on[POPULAR_FAST]:
-        popularity.score(s.popularity.fast, w.scores[POPULAR_FAST], items)
-    if s.on[POPULAR_SLOW]:
-        popularity.score(s.popularity.slow, w.scores[POPULAR_SLOW], items)
-    if s.on[STAGE]:
-        stage = popularity.stage_of(length)
-        popularity.score(s.popularity.stage[stage], w.scores[STAGE], items)
-    if not (
-        s.on[DEMOGRAPHICS]
-        and demographics.score(s.demographics, w.groups, w.scores[DEMOGRAPHICS], items)
-    ):
-        w.listed_count[DEMOGRAPHICS] = -1
-    _score_horizons(s, w, length, items)
-    _score_vectors(s, w, length, items)
+        w.listed_count[source] = -1
+    _list_counts(s, w, length, most, items)
+    if s.on[DEMOGRAPHICS]:
+        out = w.scores[DEMOGRAPHICS]
+        if demographics.score(s.demographics, w.groups, out, items):
+            w.listed_count[DEMOGRAPHICS] = list_best(
+                out, w.masked, w.listed[DEMOGRAPHICS], most, items
+            )
+    for number in range(len(HORIZONS)):
+        if s.on[FAST + number]:
+            _list_horizon(s, w, number, length, most, items)
+    _list_vectors(s, w, length, most, items)
     if s.on[OWN] and s.options[0]:
-        _score_own(w, length, items)
-    else:
-        w.listed_count[OWN] = -1
+        w.listed_count[OWN] = _list_own(w.taste, w.masked, w.listed[OWN], length, most)
 
 
 @inner
-def _score_horizons(s: State, w: Scratch, length: int, items: int) -> None:
-    if s.on[FAST]:
-        cooccurrence.score(s.fast, w.taste, w.ages, length, w.scores[FAST], items)
-    if s.on[SLOW]:
-        cooccurrence.score(s.slow, w.taste, w.ages, length, w.scores[SLOW], items)
-    if s.on[FORWARD]:
-        cooccurrence.score(s.forward, w.taste, w.ages, length, w.scores[FORWARD], items)
-    if s.on[RECENT]:
-        cooccurrence.score(s.recent, w.taste, w.ages, length, w.scores[RECENT], items)
+def _list_counts(s: State, w: Scratch, length: int, most: int, items: int) -> None:
+    p, stage = s.popularity, popularity.stage_of(length)
+    if s.on[POPULAR_FAST]:
+        w.listed_count[POPULAR_FAST] = popularity.best(
+            p.fast, p.fast_tops, w.masked, w.listed[POPULAR_FAST], most, items
+        )
+    if s.on[POPULAR_SLOW]:
+        w.listed_count[POPULAR_SLOW] = popularity.best(
+            p.slow, p.slow_tops, w.masked, w.listed[POPULAR_SLOW], most, items
+        )
+    if s.on[STAGE]:
+        w.listed_count[STAGE] = popularity.best(
+            p.stage[stage], p.stage_tops[stage], w.masked, w.listed[STAGE], most, items
+        )
 
 
 @inner
-def _score_vectors(s: State, w: Scratch, length: int, items: int) -> None:
+def _list_horizon(s: State, w: Scratch, number: int, length: int, most: int, items: int) -> None:
+    source = FAST + number
+    out, touched = w.scores[source], w.touched[number]
+    c = s.fast
+    if source == SLOW:
+        c = s.slow
+    elif source == FORWARD:
+        c = s.forward
+    elif source == RECENT:
+        c = s.recent
+    count = cooccurrence.score(c, w.taste, w.ages, length, out, touched, items)
+    w.touched_count[number] = count
+    w.listed_count[source] = cooccurrence.best(
+        out, touched, count, w.masked, w.listed[source], most, items
+    )
+
+
+@inner
+def _list_vectors(s: State, w: Scratch, length: int, most: int, items: int) -> None:
     if s.on[EMBEDDINGS] and embeddings.user(s.embeddings, w.taste, length, w.x) > 1e-9:
-        embeddings.score(s.embeddings, w.x, w.scores[EMBEDDINGS], items)
-    else:
-        w.listed_count[EMBEDDINGS] = -1
+        out = w.scores[EMBEDDINGS]
+        embeddings.score(s.embeddings, w.x, out, items)
+        w.listed_count[EMBEDDINGS] = embeddings.best(
+            out, w.masked, w.listed[EMBEDDINGS], most, items
+        )
     if s.on[CONTENT] and content.user(s.content, w.taste, length, w.x):
-        content.score(s.content, w.x, w.scores[CONTENT], items)
-    else:
-        w.listed_count[CONTENT] = -1
+        out = w.scores[CONTENT]
+        content.score(s.content, w.x, out, items)
+        w.listed_count[CONTENT] = list_best(out, w.masked, w.listed[CONTENT], most, items)
     if s.on[FACTORS] and factors.user(s.factors, w.taste, w.ages, length, w.work, w.x):
-        factors.score(s.factors, w.x, w.scores[FACTORS], items)
-    else:
-        w.listed_count[FACTORS] = -1
+        out = w.scores[FACTORS]
+        factors.score(s.factors, w.x, out, items)
+        w.listed_count[FACTORS] = list_best(out, w.masked, w.listed[FACTORS], most, items)
 
 
 @inner
-def _score_own(w: Scratch, length: int, items: int) -> None:
-    """What the user has had: the newest one 1, fading with every event since."""
-    out, near = w.scores[OWN], np.float32(1.0)
-    out[:items] = 0.0
+def _list_own(
+    taste: NDArray[np.int32], masked: NDArray[np.uint8], listed: NDArray[np.int32],
+    length: int, most: int,
+) -> int:  # fmt: skip
+    """What the user has had, the newest first."""
+    count = 0
+    for lag in range(length):
+        row = taste[lag]
+        fresh = row >= 0 and count < most and not masked[row]
+        for at in range(count):
+            fresh = fresh and listed[at] != row
+        if fresh:
+            listed[count] = row
+            count += 1
+    return count
+
+
+@inner
+def say_of_candidates(s: State, w: Scratch, count: int, length: int, items: int) -> None:
+    """Write every source's scores of `count` candidates into the features; spent ones are cleared.
+
+    The best of all items has 1.
+    """
+    p, stage, rows, out = s.popularity, popularity.stage_of(length), w.candidates, w.features
+    if w.listed_count[POPULAR_FAST] >= 0:
+        popularity.say(p.fast, p.fast_tops, rows, count, out[3 * POPULAR_FAST], items)
+    if w.listed_count[POPULAR_SLOW] >= 0:
+        popularity.say(p.slow, p.slow_tops, rows, count, out[3 * POPULAR_SLOW], items)
+    if w.listed_count[STAGE] >= 0:
+        popularity.say(p.stage[stage], p.stage_tops[stage], rows, count, out[3 * STAGE], items)
+    for source in (FAST, SLOW, FORWARD, RECENT, DEMOGRAPHICS, FACTORS):
+        if w.listed_count[source] >= 0:
+            _pick(w.scores[source], rows, count, out[3 * source])
+    for number in range(len(HORIZONS)):
+        if w.listed_count[FAST + number] >= 0:
+            cooccurrence.clear(
+                w.scores[FAST + number], w.touched[number], w.touched_count[number], items
+            )
+    if w.listed_count[EMBEDDINGS] >= 0:
+        embeddings.say(w.scores[EMBEDDINGS], rows, count, out[3 * EMBEDDINGS])
+    if w.listed_count[CONTENT] >= 0:
+        content.say(w.scores[CONTENT], rows, count, out[3 * CONTENT])
+    if w.listed_count[OWN] >= 0:
+        _say_own(w, count, length)
+
+
+@inner
+def _pick(
+    scores: NDArray[np.float32], rows: NDArray[np.int32], count: int, out: NDArray[np.float32]
+) -> None:
+    for at in range(count):
+        out[at] = scores[rows[at]]
+
+
+@inner
+def _say_own(w: Scratch, count: int, length: int) -> None:
+    """The newest one 1, fading with every event since."""
+    out, near = w.features[3 * OWN], np.float32(1.0)
+    out[:count] = 0.0
     for lag in range(length):
         row = w.taste[lag]
-        if row >= 0:
-            out[row] = max(out[row], near)
+        if row >= 0 and w.place[row] > 0:
+            at = w.place[row] - 1
+            out[at] = max(out[at], near)
         near *= _OWN_DECAY
 
 

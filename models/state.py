@@ -61,7 +61,11 @@ class State(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread; nothing in it outlives a call."""
 
-    scores: NDArray[np.float32]  # [sources, items]
+    # [sources, items] of the sources that score items one and all; between two calls those of
+    # co-occurrence are zeros.
+    scores: NDArray[np.float32]
+    touched: NDArray[np.int32]  # [horizons, *] rows with scores by co-occurrence
+    touched_count: NDArray[np.int64]  # [horizons], -1 = all may have one
     masked: NDArray[np.uint8]  # [items]
     place: NDArray[np.int32]  # [items] place among the candidates + 1, 0 = none
     history: NDArray[np.int32]  # [HISTORY] rows, newest first, -1 = unknown
@@ -141,6 +145,8 @@ def scratch(items: int, dims: int) -> Scratch:
     """Return scratch for a capacity of `items` rows and vectors of up to `dims`."""
     return Scratch(
         scores=np.zeros((len(SOURCES), items), np.float32),
+        touched=np.zeros((len(HORIZONS), HISTORY * cooccurrence.SLOTS + 1), np.int32),
+        touched_count=np.zeros(len(HORIZONS), np.int64),
         masked=np.zeros(items, np.uint8),
         place=np.zeros(items, np.int32),
         history=np.full(HISTORY, -1, np.int32),

@@ -1,16 +1,14 @@
 """Arithmetic on vectors in one fixed order, so that the bits do not depend on the CPU.
 
 Vectors that are learned lie as rows. A second copy lies in tiles, dims × `LANES` items each:
-scoring a catalogue reads it straight through, ten times as fast as row by row. In single bytes,
-each row with a step of its own, it is a quarter as large and three times as fast again, and
-whole numbers add up to the same in any order. The copy follows from the rows, so it is neither
-hashed nor stored.
+scoring a catalogue reads it straight through, ten times as fast as row by row. The copy follows
+from the rows, so it is neither hashed nor stored. `coarse` has it in bytes.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numba import njit
@@ -107,112 +105,3 @@ def add_eight(
         sums[lane] += ((x0 * c0[lane] + x1 * c1[lane]) + (x2 * c2[lane] + x3 * c3[lane])) + (
             (x4 * c4[lane] + x5 * c5[lane]) + (x6 * c6[lane] + x7 * c7[lane])
         )
-
-
-# Steps from zero to the largest element: of what is stored, and of what is asked. Eight products
-# of the two fit into 16 bits, which is what makes it fast. A cosine errs by 0.003 so.
-_STORED: Final = np.float32(127.0)
-_ASKED: Final = np.float32(31.0)
-
-
-class Coarse(NamedTuple):
-    """Vectors rounded to bytes, in tiles, and what a byte's unit is in each row."""
-
-    tiles: NDArray[np.int8]  # [tiles, dims, LANES]
-    steps: NDArray[np.float32]  # [items]
-
-
-def coarse_of(rows: NDArray[np.float32]) -> Coarse:
-    """Return `rows` (float32[items, dims]) rounded.
-
-    >>> coarse_of(np.array([[0.5, -1.0] + 6 * [0.0]], np.float32)).tiles[0, :2, 0].tolist()
-    [64, -127]
-    """
-    items, dims = rows.shape
-    tiles = np.zeros((max(-(-items // LANES), 1), dims, LANES), np.int8)
-    coarse = Coarse(tiles, np.zeros(items, np.float32))
-    _place_all(coarse, rows)
-    return coarse
-
-
-@njit(cache=True, nogil=True)
-def _place_all(coarse: Coarse, rows: NDArray[np.float32]) -> None:
-    rounded = np.empty(rows.shape[1], np.int8)
-    for row in range(rows.shape[0]):
-        place_rounded(coarse.tiles, coarse.steps, row, rows[row], rounded)
-
-
-@njit(cache=True, nogil=True)
-def place_coarse(coarse: Coarse, row: int, vector: NDArray[np.float32]) -> None:
-    """Write the vector (float32[dims]) of one item into its tile, rounded."""
-    rounded = np.empty(vector.shape[0], np.int8)
-    place_rounded(coarse.tiles, coarse.steps, row, vector, rounded)
-
-
-@njit(cache=True, nogil=True)
-def place_rounded(
-    tiles: NDArray[np.int8], steps: NDArray[np.float32], row: int, vector: NDArray[np.float32],
-    rounded: NDArray[np.int8],
-) -> None:  # fmt: skip
-    """The same for kernels that do it often; `rounded` (int8[dims]) is theirs to lend."""
-    dims = vector.shape[0]
-    step = _largest(vector, dims) / _STORED
-    steps[row] = step
-    inverse = np.float32(1.0) / step if step > 0.0 else np.float32(0.0)
-    for d in range(dims):
-        # What is cut off is positive, so that it rounds to the nearest.
-        rounded[d] = np.int32(vector[d] * inverse + np.float32(128.5)) - np.int32(128)
-    tile, lane = row // LANES, row % LANES
-    for d in range(dims):
-        tiles[tile, d, lane] = rounded[d]
-
-
-@njit(cache=True, nogil=True)
-def _largest(vector: NDArray[np.float32], dims: int) -> np.float32:
-    """The largest element without its sign."""
-    # The bits of positive floats are ordered as the floats are, and their maximum vectorises.
-    bits, top, found = vector.view(np.int32), np.int32(0), np.float32(0.0)
-    for d in range(dims):
-        size = np.int32(bits[d] & np.int32(0x7FFFFFFF))
-        top = size if size > top else top
-    for d in range(dims):
-        if np.int32(bits[d] & np.int32(0x7FFFFFFF)) == top:
-            found = abs(vector[d])
-            break
-    return found
-
-
-@njit(cache=True, nogil=True)
-def coarse_products(
-    coarse: Coarse, x: NDArray[np.float32], out: NDArray[np.float32], items: int
-) -> None:
-    """Write the inner product of `x` with every item (float32[items]); dims a multiple of 8."""
-    dims = coarse.tiles.shape[1]
-    asked, sums = np.empty(dims, np.int16), np.empty(LANES, np.int32)
-    step = _largest(x, dims) / _ASKED
-    inverse = np.float32(1.0) / step if step > 0.0 else np.float32(0.0)
-    for d in range(dims):
-        asked[d] = np.int32(x[d] * inverse + np.float32(32.5)) - np.int32(32)
-    for tile in range((items + LANES - 1) // LANES):
-        sums[:] = 0
-        for d in range(0, dims, 8):
-            _add_eight_bytes(coarse.tiles[tile], d, asked, sums)
-        first, last = tile * LANES, min((tile + 1) * LANES, items)
-        part, steps = out[first:last], coarse.steps[first:last]
-        for lane in range(part.shape[0]):
-            part[lane] = np.float32(sums[lane]) * (step * steps[lane])
-
-
-@njit(cache=True, nogil=True)
-def _add_eight_bytes(
-    columns: NDArray[np.int8], first: int, x: NDArray[np.int16], sums: NDArray[np.int32]
-) -> None:
-    x0, x1, x2, x3 = x[first], x[first + 1], x[first + 2], x[first + 3]
-    x4, x5, x6, x7 = x[first + 4], x[first + 5], x[first + 6], x[first + 7]
-    c0, c1, c2, c3 = columns[first], columns[first + 1], columns[first + 2], columns[first + 3]
-    c4, c5, c6, c7 = columns[first + 4], columns[first + 5], columns[first + 6], columns[first + 7]
-    for lane in range(LANES):
-        sums[lane] += np.int16(
-            x0 * c0[lane] + x1 * c1[lane] + x2 * c2[lane] + x3 * c3[lane]
-            + x4 * c4[lane] + x5 * c5[lane] + x6 * c6[lane] + x7 * c7[lane]
-        )  # fmt: skip

@@ -9,9 +9,10 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
+from models.byte_sums import BLOCK, MOST_ASKED, QUAD, has_vnni, sums_by
+from models.coarse import coarse_of, coarse_products, place_coarse
 from models.features import NAMES, SOURCES, of_items, of_source
-from models.listing import list_best
-from models.vectors import coarse_of, coarse_products, place_coarse
+from models.listing import COUNTED, list_best, list_counted, list_touched
 
 
 @njit(nogil=True)
@@ -21,13 +22,31 @@ def best(
     return int(list_best(scores, masked, listed, most, scores.shape[0]))
 
 
+@njit(nogil=True)
+def best_touched(
+    scores: NDArray[np.float32], touched: NDArray[np.int32], masked: NDArray[np.uint8],
+    listed: NDArray[np.int32], most: int,
+) -> int:  # fmt: skip
+    return int(list_touched(scores, touched, touched.shape[0], masked, listed, most))
+
+
+@njit(nogil=True)
+def best_counted(
+    counts: NDArray[np.float64], tops: NDArray[np.float64], share: float,
+    masked: NDArray[np.uint8], listed: NDArray[np.int32], most: int,
+) -> int:  # fmt: skip
+    return int(list_counted(counts, tops, share, masked, listed, most, counts.shape[0]))
+
+
+def sorted_rows(scores: NDArray[np.float32], masked: NDArray[np.uint8], most: int) -> list[int]:
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [row for row in order if scores[row] > 0 and not masked[row]][:most]
+
+
 def same_as_sorted(scores: NDArray[np.float32], masked: NDArray[np.uint8], most: int) -> bool:
     listed = np.full(100, -1, np.int32)
     count = best(scores, masked, listed, most)
-    order = [
-        row for row in np.argsort(-scores, kind="stable") if scores[row] > 0 and not masked[row]
-    ]
-    return listed[:count].tolist() == order[:most]
+    return listed[:count].tolist() == sorted_rows(scores, masked, most)
 
 
 @pytest.mark.parametrize("items", [1, 7, 60, 300, 1_682, 10_001])
@@ -44,6 +63,62 @@ def test_the_best_are_those_of_a_sort_and_ties_keep_the_order_of_rows(items: int
 
 def test_nothing_is_listed_where_all_is_masked() -> None:
     assert same_as_sorted(np.ones(500, np.float32), np.ones(500, np.uint8), 60)
+
+
+@pytest.mark.parametrize("items", [1, 90, 700, 9_000])
+def test_the_best_of_what_is_touched_are_those_of_a_sort(items: int) -> None:
+    random = np.random.default_rng(items)
+    masked = (random.random(items) < 0.1).astype(np.uint8)
+    rows = random.permutation(items)[: items // 2 + 1].astype(np.int32)
+    for drawn in (random.random(items), np.round(random.random(items), 1), np.zeros(items)):
+        scores = np.zeros(items, np.float32)
+        scores[rows] = drawn[rows]
+        for most in (1, 60, 100):
+            listed = np.full(100, -1, np.int32)
+            count = best_touched(scores, rows, masked, listed, most)
+            assert listed[:count].tolist() == sorted_rows(scores, masked, most)
+
+
+@pytest.mark.parametrize("items", [1, 64, 1_682, 20_001])
+@pytest.mark.parametrize("hidden", [0.0, 0.1, 0.97, 1.0])
+def test_the_largest_counts_are_those_of_a_sort(items: int, hidden: float) -> None:
+    random = np.random.default_rng(items)
+    masked = (random.random(items) < hidden).astype(np.uint8)
+    drawn: list[NDArray[np.float64]] = [
+        random.random(items), random.pareto(0.8, items), np.round(random.random(items), 1),
+        np.zeros(items), np.arange(items) * 1.0, 1.0 + random.random(items) * 1e-8,
+    ]  # fmt: skip
+    for counts in drawn:
+        tops = np.maximum.reduceat(counts, np.arange(0, items, COUNTED))
+        share = 1.0 / counts.max() if counts.max() > 0.0 else 0.0
+        for most in (1, 60, 100):
+            listed = np.full(100, -1, np.int32)
+            count = best_counted(counts, tops, share, masked, listed, most)
+            scores = (counts * share).astype(np.float32)
+            assert listed[:count].tolist() == sorted_rows(scores, masked, most)
+
+
+@pytest.mark.parametrize("fast", [False, *([True] if has_vnni() else [])])
+@pytest.mark.parametrize("dims", [16, 128])
+def test_sums_of_bytes_are_those_of_a_product(fast: bool, dims: int) -> None:
+    kernel = sums_by(fast)
+
+    @njit(nogil=True)
+    def summed(block: NDArray[np.uint8], asked: NDArray[np.int8], out: NDArray[np.int32]) -> None:
+        kernel(block, asked, out)
+
+    random = np.random.default_rng(dims)
+    for block in (
+        random.integers(0, 256, (dims // QUAD, BLOCK, QUAD)),
+        np.full((dims // QUAD, BLOCK, QUAD), 255),
+    ):
+        for asked in (
+            random.integers(-MOST_ASKED, MOST_ASKED + 1, dims),
+            np.full(dims, MOST_ASKED), np.full(dims, -MOST_ASKED),
+        ):  # fmt: skip
+            out = np.zeros(BLOCK, np.int32)
+            summed(block.astype(np.uint8), asked.astype(np.int8), out)
+            assert out.tolist() == (block.transpose(1, 0, 2).reshape(BLOCK, dims) @ asked).tolist()
 
 
 @pytest.mark.parametrize("dims", [16, 64, 128])
@@ -76,7 +151,8 @@ def test_features_are_logs_of_scores_ranks_and_the_items_own() -> None:
     scores = np.array([0.0, 1e-4, 0.37, 1.0, 1e-9], np.float32)
     rows, ranks = np.arange(5, dtype=np.int32), np.array([-1, 99, 3, 0, -1], np.int32)
     out = np.full((len(NAMES), 8), np.nan, np.float32)
-    of_source(scores, rows, ranks, 5, out, 1)
+    out[3, :5] = scores
+    of_source(ranks, 5, out, 1)
     assert out[3, :5].tolist() == scores.tolist()
     logs = [math.log(max(float(s), 1e-4)) / math.log(1e4) + 1.0 for s in scores]
     assert out[4, :5] == pytest.approx(logs, abs=1e-6)

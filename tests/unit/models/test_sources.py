@@ -18,6 +18,7 @@ from models.tables import Arena
 from tests.unit.models.shops import Event, Shop, crowd
 
 ITEMS = 32
+TOUCHED = np.zeros(64 * cooccurrence.SLOTS + 1, np.int32)
 
 
 def history(*rows: int) -> np.ndarray:
@@ -40,7 +41,7 @@ def test_a_pair_close_in_time_and_place_weighs_more() -> None:
     ages[:3] = [1.0, 1.0, 86_400.0]
     cooccurrence.learn(c, 0, history(1, 2, 3), ages, 3, 1.0, ITEMS)
     out = np.zeros(ITEMS, np.float32)
-    cooccurrence.score(c, history(0), np.zeros(64), 1, out, ITEMS)
+    cooccurrence.score(c, history(0), np.zeros(64), 1, out, TOUCHED, ITEMS)
     assert out[1] == 1.0 > out[2] > out[3] > 0.0
     assert not out[4:].any()
     assert out[0] == 0.0
@@ -56,7 +57,7 @@ def test_the_forward_horizon_knows_what_comes_next() -> None:
     c, out = fast("forward"), np.zeros(ITEMS, np.float32)
     cooccurrence.learn(c, 1, history(0), np.zeros(64), 1, 1.0, ITEMS)
     cooccurrence.learn(c, 0, history(2), np.zeros(64), 1, 1.0, ITEMS)
-    cooccurrence.score(c, history(0), np.zeros(64), 1, out, ITEMS)
+    cooccurrence.score(c, history(0), np.zeros(64), 1, out, TOUCHED, ITEMS)
     assert out[1] > out[2] > 0.0
 
 
