@@ -15,6 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from api import openapi
 from api.alerts.watcher import Watch, Watcher
+from api.application import Application
 from api.aside import Aside
 from api.assets import Assets
 from api.call import Call, routes_of
@@ -110,7 +111,7 @@ def _compose(
     front: Front,
     lifespan: Lifespan[FastAPI] | None,
 ) -> FastAPI:
-    app = FastAPI(
+    app = Application(
         title="Freshet",
         version=document["info"]["version"],
         openapi_url=None,

@@ -8,48 +8,71 @@ from these places, so that what was learned from a list is what somebody saw.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
 
 from api.wanted import Wanted
 from models.answers import Listed
 from models.model import Model
 
-Items = list[dict[str, Any]]
+#: Items as they are sent: JSON objects.
+Items = list[Raw]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@dataclass(frozen=True)
-class Composed:
-    """A list as it is shown, and the places it was made of."""
+class _Place(Struct, omit_defaults=True):
+    """What is said of an item beside what the catalogue says."""
+
+    score: float
+    reason: str
+    because: list[str]
+    explanation: dict[str, Any] | None = None
+
+
+class Composed(NamedTuple):
+    """A list as it is shown, its items' ids, and the places it was made of."""
 
     items: Items
+    item_ids: list[str]
     places: Sequence[Listed]
 
 
 def compose(model: Model, places: Sequence[Listed], wanted: Wanted) -> Composed:
     """The final list."""
-    return Composed([_item(model, place, wanted) for place in places], places)
+    items = [_item(model, place, wanted) for place in places]
+    return Composed(items, model.ids_of([place.row for place in places]), places)
 
 
-def _item(model: Model, place: Listed, wanted: Wanted) -> dict[str, Any]:
-    head = {
-        "item_id": model.id_of(place.row),
-        "score": place.score,
-        "reason": place.reason,
-        "because": [model.id_of(row) for row in place.because],
-    }
-    if wanted.explain:
-        head["explanation"] = _explanation(model, place)
-    if wanted.fields == ():
-        return head
-    return {**head, **chosen(model.document(place.row) or {}, wanted.fields), **head}
+def _item(model: Model, place: Listed, wanted: Wanted) -> Raw:
+    explanation = _explanation(model, place) if wanted.explain else None
+    because = model.ids_of(place.because)
+    said = _encode(_Place(place.score, place.reason, because, explanation))
+    return joined(chosen(model.described(place.row), wanted.fields), said)
 
 
-def chosen(document: dict[str, Any], fields: Sequence[str] | None) -> dict[str, Any]:
-    """The catalogue's fields that are wanted, of those there are."""
+def joined(described: bytes, said: bytes) -> Raw:
+    """One object of two, none of which is empty.
+
+    >>> bytes(joined(b'{"item_id":"tea"}', b'{"score":0.5}'))
+    b'{"item_id":"tea","score":0.5}'
+    """
+    return Raw(described[:-1] + b"," + said[1:])
+
+
+def chosen(described: bytes, fields: Sequence[str] | None) -> bytes:
+    """The id and those of the catalogue's fields that are wanted, None: all there are.
+
+    >>> chosen(b'{"item_id":"tea","title":"Tea","price":3.5}', ["price"])
+    b'{"item_id":"tea","price":3.5}'
+    """
     if fields is None:
-        return document
-    return {name: document[name] for name in fields if name in document}
+        return described
+    document = _decode(described)
+    return _encode({name: document[name] for name in ("item_id", *fields) if name in document})
 
 
 def _explanation(model: Model, place: Listed) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from api.breaker import Breaker
+from models.model import Model
 from stream.errors import DependencyLeftAlone, LogUnavailable, StoreUnavailable, StreamError
 from stream.service import Checked, Reading, Receipt, Service
 
@@ -84,6 +85,10 @@ class Dependencies:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
+
+    @property
+    def model(self) -> Model:  # asked for many times a request; `__getattr__` takes longer
+        return self._service.model
 
     async def read(self, user_id: str) -> Reading:
         return await self._rows.call(lambda: self._service.read(user_id))

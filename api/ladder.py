@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
-from api.composing import Items, bare_explanation, chosen, compose
+from api.composing import Items, compose
 from api.load import Load
+from api.standby import Standby
 from api.wanted import Wanted
 from models.answers import Asked, Listed
 from models.examples import Past, empty_past
@@ -29,7 +29,6 @@ Rung = tuple[str, Callable[[], Sequence[Listed] | None]]
 KEPT: Final = 100
 # Younger than this the kept list is not drawn again; at zero every request would pay for it.
 _KEPT_FOR_S: Final = 10.0
-_HEAD: Final = ("item_id", "score", "reason", "because")
 # A broken rung is met by every request; one warning in this time is enough to act on.
 _WARN_EVERY_S: Final = 1.0
 
@@ -40,16 +39,17 @@ class RowsAway(Exception):
     """The rows of users could not be read for this request."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A list ready to be sent. `degraded`: a healthy system would have answered from above.
 
-    `places` is what the items were made of, with their propensities; empty for a static list.
+    `item_ids` and `places` are what the items were made of, with their propensities; empty for a
+    list that was kept.
     """
 
     items: Items
     served_by: str
     degraded: bool
+    item_ids: Sequence[str] = ()
     places: Sequence[Listed] = ()
 
 
@@ -66,21 +66,6 @@ def _has_acted(row: UserRow | None) -> bool:
     return row is not None and bool(row.counts)
 
 
-def _fits(item: dict[str, Any], filters: Filters, key_of: Callable[[str], int]) -> bool:
-    """Whether an item that was kept passes; it is judged by the fields it was kept with."""
-    known = {item["item_id"], key_of(item["item_id"])}
-    price, stock = item.get("price"), item.get("stock")
-    low, high = filters.price_min, filters.price_max
-    return not (
-        (filters.category is not None and filters.category not in item.get("categories", ()))
-        or (filters.include is not None and known.isdisjoint(filters.include))
-        or not known.isdisjoint((*filters.exclude, *filters.shown))
-        or (filters.in_stock and stock is not None and stock <= 0)
-        or (low is not None and (price is None or price < low))
-        or (high is not None and (price is None or price > high))
-    )
-
-
 class HasModel(Protocol):
     """Who is asked for the model anew with every list: a service may change over to another."""
 
@@ -94,7 +79,7 @@ class Ladder:
     def __init__(self, service: HasModel, load: Load | None = None) -> None:
         self._service = service
         self._load = load
-        self._kept: Items = []
+        self._kept = Standby()
         self._kept_at = float("-inf")
         self._warned: dict[str, float] = {}
 
@@ -158,7 +143,7 @@ class Ladder:
                 for at, row, listed in zip(group, rows, lists, strict=True):
                     shown = compose(self._service.model, listed, wanted)
                     rung = "personal" if _has_acted(row) else "trending"
-                    answers[at] = Answer(shown.items, rung, False, shown.places)
+                    answers[at] = Answer(shown.items, rung, False, shown.item_ids, shown.places)
         except Exception:  # noqa: BLE001 - whatever broke, each gets what can be had
             self._warn("personal")
         if len(answers) < len(readings):
@@ -183,13 +168,13 @@ class Ladder:
 
     def hurried(self) -> bool:
         """Whether lists come from what is kept, because requests pile up."""
-        return self._load is not None and bool(self._kept) and self._load.heavy()
+        return self._load is not None and self._load.heavy() and len(self._kept) > 0
 
     def _in_a_hurry(self, wanted: Wanted) -> Answer | None:
         """A list that costs next to nothing; None where what is kept has nothing for it."""
         assert self._load is not None
         self._keep()
-        items = self._static(wanted)
+        items = self._kept.pick(self._service.model, wanted)
         if not items:
             return None
         self._load.shed("rung")
@@ -214,8 +199,8 @@ class Ladder:
             if shown is not None:
                 if not degraded:
                     self._keep()
-                return Answer(shown.items, name, degraded, shown.places)
-        return Answer(self._static(wanted), "static", True)
+                return Answer(shown.items, name, degraded, shown.item_ids, shown.places)
+        return Answer(self._kept.pick(self._service.model, wanted), "static", True)
 
     def _from_row(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed] | None:
         if row is None:
@@ -251,30 +236,11 @@ class Ladder:
             return
         self._kept_at = now
         try:
-            kept = Wanted(KEPT)
-            self._kept = (
-                compose(self._service.model, self._trending(kept), kept).items or self._kept
-            )
+            kept, model = Wanted(KEPT), self._service.model
+            items = compose(model, self._trending(kept), kept).items
+            self._kept = Standby(items, model.key_of) if items else self._kept
         except Exception:  # noqa: BLE001 - the list kept before stays
             self._warn("static")
-
-    def _static(self, wanted: Wanted) -> Items:
-        key_of, left = self._service.model.key_of, []
-        for item in self._kept:
-            fits = _fits(item, wanted.filters, key_of)
-            if fits and self._still_listed(item["item_id"]):
-                head = {name: item[name] for name in _HEAD}
-                if wanted.explain:
-                    head["explanation"] = bare_explanation(item["score"], item["reason"])
-                left.append({**chosen(item, wanted.fields), **head})
-        return left[: wanted.k]
-
-    def _still_listed(self, item_id: str) -> bool:
-        """What was taken out of the catalogue leaves this list at once, as any other."""
-        try:
-            return self._service.model.is_listed(item_id)
-        except Exception:  # noqa: BLE001 - this rung holds when nothing else does
-            return True
 
     def _warn(self, rung: str) -> None:
         now = time.monotonic()

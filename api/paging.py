@@ -11,11 +11,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from binascii import crc32
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.errors import Refused
 from api.wanted import FIELDS, Options, Wanted

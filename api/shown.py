@@ -33,13 +33,14 @@ class ShownLists:
         return int(list_id[:8], 16) < self._below
 
     def _impression(self, user_id: str, list_id: str, answer: Answer) -> Impression:
+        shown = zip(answer.item_ids, answer.places, strict=True)
         items = [
             Shown(
-                item_id=item["item_id"], place=place, propensity=listed.propensity,
+                item_id=item_id, place=place, propensity=listed.propensity,
                 # Of what is trending, the score is a share and not the ranker's.
                 score=None if listed.reason == "trending" else listed.score,
             )
-            for place, (item, listed) in enumerate(zip(answer.items, answer.places, strict=True))
+            for place, (item_id, listed) in enumerate(shown)
         ]  # fmt: skip
         return Impression(
             user_id=user_id, recommendation_id=list_id, items=items,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -61,8 +60,7 @@ OPTIONS: Final = Options.__struct_fields__
 _options = msgspec.json.Decoder(Options)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """How many, of what, and how; with `draw`, a new item may be drawn into the list.
 
     `fields`: the catalogue's fields to answer with, None: all there are. `user_id` is for models

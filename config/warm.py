@@ -6,7 +6,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from typing import Any
 
 from msgspec.json import encode
@@ -49,7 +48,7 @@ def _exercise(running: bootstrap.Running, sink: Direct) -> None:
     if row is not None:
         asked = Asked(row.past, row.types, 5)
         model.recommend(asked, "a list")
-        model.recommend(replace(asked, diversity=0.5, explain=True))
+        model.recommend(asked._replace(diversity=0.5, explain=True))
         model.recommend_all(asked, ["u1"])
         model.embedding(asked)
         model.trending(5, asked)

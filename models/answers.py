@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +23,7 @@ from models.settings import LearningSettings
 from models.state import Scratch, State
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """One request: a past, the names of its types, how many of what may be listed, and how.
 
     `diversity` is from 0, by score alone, to 1. With `explain` every place tells why. The past
@@ -40,8 +38,7 @@ class Asked:
     explain: bool = False
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """One place of a list: the item's row, its score, and history rows it is there because of.
 
     `propensity` is the chance the item had to be in this place of this list.
@@ -84,7 +81,7 @@ def explained(
     _, count = _list(s, w, asked.past, 0, types, blocked, 0.0, _room(1, 1), 0)
     length = min(int(asked.past.history_start[1]), HISTORY)
     return [
-        replace(place, explanation=explain(s, w, place.row, place.score, count, length, guests))
+        place._replace(explanation=explain(s, w, place.row, place.score, count, length, guests))
         for place in places
     ]
 
@@ -124,7 +121,7 @@ def _places(s: State, out: _Lists, row: int, count: int) -> list[Listed]:
     return [
         Listed(
             items[at], scores[at], _reason(s, items[at], causes[at], moved[at]),
-            tuple(cause for cause in causes[at] if cause >= 0), sources[at],
+            tuple([cause for cause in causes[at] if cause >= 0]), sources[at],
         )
         for at in range(count)
     ]  # fmt: skip

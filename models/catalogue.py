@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -53,8 +53,13 @@ class Catalogue:
             self._documents[row] = msgspec.json.encode(item)
             self.facets.put(row, item)
 
-    def id_of(self, row: int) -> str:
-        return self._ids[row].decode()
+    def ids_of(self, rows: Iterable[int]) -> list[str]:
+        ids = self._ids
+        return [ids[row].decode() for row in rows]
+
+    def described(self, row: int) -> bytes:
+        """The catalogue's fields of a row as JSON, `item_id` among them whatever else is known."""
+        return self._documents[row] or msgspec.json.encode({"item_id": self._ids[row].decode()})
 
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of a row, None where it was never put or was deleted."""

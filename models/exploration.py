@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -39,6 +38,8 @@ _USUAL: Final = 0.05
 # A list that may explore does so by a draw at this multiple of the share, so that chance and not
 # its turn decides; the credit keeps the share.
 _EAGER: Final = 4.0
+# A draw is one of so many numbers.
+_DRAWS: Final = 2.0**64
 # Lists' worth of credit that quiet times may save up.
 _SAVED: Final = 3.0
 # Draws from which the chance of the chosen item is estimated.
@@ -75,20 +76,21 @@ def explored(
     """
     share = settings.exploration.share
     budget.earn(share)
-    chance = random.Random(draw)
-    if chance.random() >= _EAGER * share or asked.k < 2 or not found:
+    if draw / _DRAWS >= _EAGER * share or asked.k < 2 or not found or not budget.spend():
         return found
+    # A turn in which there is nothing new is over all the same: looking costs more than a list.
     pool = _new_items(s, asked, found, blocked, settings)
-    if not len(pool) or not budget.spend():
+    if not len(pool):
         return found
+    chance = random.Random(draw)
     chosen, likely = _choose(s, pool, chance)
     last = min(asked.k - 1, len(found))
     place = chance.randint(1, last)
-    drawn = replace(
-        found[min(place, len(found) - 1)], row=chosen, reason=EXPLORED, because=(), source=-1,
+    drawn = found[min(place, len(found) - 1)]._replace(
+        row=chosen, reason=EXPLORED, because=(), source=-1,
         propensity=share * likely / last, explanation=None,
     )  # fmt: skip
-    kept = [replace(listed, propensity=1.0 - share) for listed in found]
+    kept = [listed._replace(propensity=1.0 - share) for listed in found]
     return [*kept[:place], drawn, *kept[place:]][: asked.k]
 
 

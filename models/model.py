@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -194,7 +193,10 @@ class Model:
         return fingerprint(text, self.seed.to_bytes(8, "little"))
 
     def id_of(self, row: int) -> str:
-        return self._catalogue.id_of(row)
+        return self.ids_of((row,))[0]
+
+    def ids_of(self, rows: Iterable[int]) -> list[str]:
+        return self._catalogue.ids_of(rows)
 
     def row_of(self, key: int) -> int:
         """Row of an item's key, -1 if it was never met."""
@@ -211,9 +213,13 @@ class Model:
         """The catalogue's fields of an item, None where it was never put or was deleted."""
         return self._catalogue.document(row)
 
-    def is_listed(self, item_id: str) -> bool:
+    def described(self, row: int) -> bytes:
+        """The catalogue's fields of an item as JSON: at least its `item_id`."""
+        return self._catalogue.described(row)
+
+    def is_listed(self, key: int) -> bool:
         """Whether an item may be in lists: it was met, and was not taken out of the catalogue."""
-        row = self.row_of(self.key_of(item_id))
+        row = self.row_of(key)
         return row >= 0 and not self._state.blocked[row]
 
     def recommend(self, asked: Asked, draw: str | None = None, user_id: str = "") -> list[Listed]:
@@ -240,7 +246,7 @@ class Model:
     def recommend_all(self, asked: Asked, user_ids: Sequence[str]) -> list[list[Listed]]:
         """The lists of `recommend`, without draws, for every row of the past."""
         if self.guests.lists.guests:
-            rows = (replace(asked, past=row_of(asked.past, at)) for at in range(len(user_ids)))
+            rows = (asked._replace(past=row_of(asked.past, at)) for at in range(len(user_ids)))
             pairs = zip(rows, user_ids, strict=True)
             return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
         s, blocked = self._state, self._allowed(asked.filters)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -56,7 +55,7 @@ class Opinions:
         for at in range(len(self.guests)):
             score = score + self.weights[at] * said[at]
         best = np.argsort(-score, kind="stable")
-        listed = [replace(places[at], score=float(score[at])) for at in best.tolist()]
+        listed = [places[at]._replace(score=float(score[at])) for at in best.tolist()]
         return listed, said[:, best]
 
     def learn(self, places: Sequence[Listed], said: NDArray[np.float64], target: int) -> None:

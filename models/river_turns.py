@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -51,7 +50,7 @@ def blended(
 ) -> tuple[list[Listed], NDArray[np.float64]]:
     """All candidates as guests see them, best first; `river_lists.Opinions.order` has the rest."""
     s, lists = model.view, model.guests.lists
-    places = model.ranked(replace(asked, k=CANDIDATES, diversity=0.0), blocked)
+    places = model.ranked(asked._replace(k=CANDIDATES, diversity=0.0), blocked)
     if lists.brings:
         places += brought(s, model.masked, blocked, places)
 

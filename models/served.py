@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-import numpy as np
-
 from models.answers import Listed
 from models.features import SOURCES
 
@@ -15,7 +13,7 @@ class Served:
     """Places of all lists answered since the start, by source; any thread counts."""
 
     def __init__(self) -> None:
-        self._places = np.zeros(len(SOURCES) + 1, np.int64)
+        self._places = [0] * (len(SOURCES) + 1)  # the last: no source
         self._counting = threading.Lock()
 
     def count(self, lists: Sequence[list[Listed]]) -> None:
@@ -27,6 +25,6 @@ class Served:
     def shares(self) -> dict[str, float]:
         """Share of the places by source; `none`: no source had listed it, as new items."""
         with self._counting:
-            counts = self._places.tolist()
+            counts = list(self._places)
         total = max(sum(counts), 1)
         return {name: counts[at] / total for at, name in enumerate((*SOURCES, "none"))}

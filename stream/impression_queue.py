@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from stream.errors import StreamError
@@ -15,8 +16,11 @@ logger = logging.getLogger(__name__)
 
 #: Lists that may wait; beyond, new ones are dropped. Some 10 MB, seconds of a busy server.
 WAITING: Final = 10_000
-# Lists of one append: a transaction or an envelope is shared, and none is long.
-_LOT: Final = 200
+# Lists of one append, as many as one turn of the learner takes. They are written down on the
+# event loop; many more would hold up a request.
+_LOT: Final = 64
+# How long lists wait for others: alone, each would cost a commit and a turn of the learner.
+_LINGER_S: Final = 0.05
 
 #: Appends lists as (user id, record). Raises LogUnavailable.
 Append = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
@@ -30,6 +34,7 @@ class ImpressionQueue:
         self._most = waiting
         self._waiting: deque[Impression] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self.dropped = 0
 
     def put(self, impressions: Sequence[Impression]) -> None:
@@ -42,14 +47,24 @@ class ImpressionQueue:
 
     async def drain(self) -> None:
         """Wait until what was queued is durable or dropped."""
+        self._hurry.set()
         if self._sending is not None:
             await self._sending
+        self._hurry.clear()
 
     async def _send(self) -> None:
         while self._waiting:
+            await self._gather()
             lot = [self._waiting.popleft() for _ in range(min(_LOT, len(self._waiting)))]
             try:
                 await self._append([(shown.user_id, impression_record(shown)) for shown in lot])
             except StreamError as error:
                 self.dropped += len(lot)
                 logger.warning("%d lists that were shown are not kept: %s", len(lot), error)
+
+    async def _gather(self) -> None:
+        """Let others come, but where there are enough or somebody waits for these."""
+        if len(self._waiting) < _LOT:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_S):
+                    await self._hurry.wait()

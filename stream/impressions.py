@@ -32,7 +32,7 @@ class Shown(Struct, kw_only=True):
     score: float | None = None
 
 
-class Impression(Struct, kw_only=True):
+class Impression(Struct, kw_only=True, tag_field="type", tag=IMPRESSION):
     """A list that was shown; without a `timestamp` it was shown when it was received."""
 
     user_id: str
@@ -45,6 +45,7 @@ class Impression(Struct, kw_only=True):
 
 
 _impression = msgspec.json.Decoder(Impression)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def impression_record(impression: Impression) -> bytes:
@@ -53,7 +54,7 @@ def impression_record(impression: Impression) -> bytes:
     >>> impression_record(Impression(user_id="u", recommendation_id="r", items=[]))[:44]
     b'{"type":"impression","user_id":"u","recommen'
     """
-    return msgspec.json.encode({"type": IMPRESSION, **msgspec.to_builtins(impression)})
+    return _encode(impression)
 
 
 def parse_impression(raw: bytes | Raw) -> Impression:

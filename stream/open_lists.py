@@ -7,6 +7,7 @@ no timer and no batch border shows in when.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,8 @@ _COLUMNS: Final = (
     ("score", np.float32, (PLACES,)),
     ("taken", np.uint16, (PLACES,)),
 )  # fmt: skip
+# Keys of items kept at hand: the same ones are shown again and again. Some 10 MB when full.
+_KEYS: Final = 1 << 16
 _NUMBER: Final = {name: number for number, name in enumerate(SERVED)}
 
 
@@ -52,6 +55,7 @@ class OpenLists:
     def __init__(self, arena: Arena, seed: bytes) -> None:
         self._arena = arena
         self._seed = seed
+        self._key_of = lru_cache(_KEYS)(lambda text: fingerprint(text, seed))
         self._capacity = -1
         self._make_room(1)
 
@@ -106,7 +110,7 @@ class OpenLists:
             else:
                 kinds[at] = TAKEN if next(gave) else LOST
                 if record.list_id:
-                    items.append((fingerprint(record.event.item_id, self._seed), 0, 1.0, 0.0))
+                    items.append((self._key_of(record.event.item_id), 0, 1.0, 0.0))
             starts[at + 1] = len(items)
         lists = (r.list_id for r in lot)
         return Lot(
@@ -125,7 +129,7 @@ class OpenLists:
     def _shown(self, record: CheckedList) -> list[tuple[int, int, float, float]]:
         return [
             (
-                fingerprint(shown.item_id, self._seed),
+                self._key_of(shown.item_id),
                 shown.place,
                 shown.propensity,
                 np.nan if shown.score is None else shown.score,

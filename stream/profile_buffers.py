@@ -74,9 +74,9 @@ def past_of(r: Rows, row: int, told: Told, key: np.uint64) -> Past:
     What was told of a user stands apart from what they did, so it is found by key.
     """
     keys = attributes_of(told, key)
-    past = empty_past()._replace(attribute_start=np.array([0, len(keys)]), attribute_key=keys)
+    told_start = np.array([0, len(keys)])
     if row < 0:
-        return past
+        return empty_past()._replace(attribute_start=told_start, attribute_key=keys)
     start, length = int(r.history[row, START]), int(r.history[row, LENGTH])
     newest = slice(start, start + length)
     first, seen = int(r.seen[row, START]), int(r.seen[row, LENGTH])
@@ -85,7 +85,7 @@ def past_of(r: Rows, row: int, told: Told, key: np.uint64) -> Past:
         r.history_time[newest][::-1].copy(), r.history_type[newest][::-1].copy(),
         r.history_value[newest][::-1].astype(np.float64),
         np.array([0, seen]), r.seen_key[first : first + seen].copy(),
-        r.seen_mask[first : first + seen].copy(), past.attribute_start, past.attribute_key,
+        r.seen_mask[first : first + seen].copy(), told_start, keys,
     )  # fmt: skip
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -60,8 +59,7 @@ OTHER: Final = "other"
 COUNTS: Final = ("applied", "duplicates", "capped", "dead_letters", "other")
 
 
-@dataclass(frozen=True)
-class UserRow:
+class UserRow(NamedTuple):
     """What serving knows of a user: one past, and what `GET /v1/users` shows."""
 
     past: Past

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -54,8 +54,7 @@ class Applied:
     positions: dict[int, int]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A user's row, None for somebody unknown, and the next positions it already shows."""
 
     row: UserRow | None

@@ -6,10 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api import schemas
@@ -136,7 +137,8 @@ class Recommendations:
         if self._ladder.hurried():
             return None
         try:
-            return await asyncio.wait_for(self._service.read(user_id), _DEADLINE_S)
+            async with asyncio.timeout(_DEADLINE_S):
+                return await self._service.read(user_id)
         except DependencyLeftAlone:
             pass  # the breaker has told
         except (StreamError, TimeoutError) as error:

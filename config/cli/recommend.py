@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import httpx
+import msgspec
 import typer
 
 from api.ladder import Ladder
@@ -53,9 +54,12 @@ class _Folder:
         readings = [Reading(self.learner.profiles.row(user), {}) for user in users]
         answers = Ladder(self).many(users, readings, wanted)
         return [
-            {"user_id": user, "items": answer.items, "served_by": answer.served_by}
+            {
+                "user_id": user, "items": [msgspec.json.decode(item) for item in answer.items],
+                "served_by": answer.served_by,
+            }
             for user, answer in zip(users, answers, strict=True)
-        ]
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
