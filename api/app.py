@@ -25,7 +25,7 @@ from api.errors import Refused, envelope
 from api.guard import Front
 from api.hosts import TrustedHosts
 from api.ladder import Ladder
-from api.load import Load, Shed
+from api.load import Load
 from api.metrics import Metrics
 from api.observe import SEEN, Observe
 from api.quality_metrics import QualityCollector
@@ -45,6 +45,7 @@ from api.routes import (
 )
 from api.routes.page import Title
 from api.routes.recommendations import Serving
+from api.shed import Refusal, Shed
 from stream.service import Service
 
 _HERE: Final = Path(__file__).parent
@@ -73,7 +74,8 @@ def create_app(
     """Return the application. `version` and `demo` are what it says about itself.
 
     With `access`, every request gets a line in the log. `app.state.watcher` watches over the
-    alerts once it is started, and `app.state.canary` clicks once it is run.
+    alerts once it is started, `app.state.canary` clicks once it is run, and `app.state.refusal`
+    is for connections that refuse what there is no room for; none where that is to be logged.
     """
     metrics = Metrics(service.status, service.freshness, lambda: service.model.settings.events)
     metrics.registry.register(QualityCollector(lambda: service.model))
@@ -101,6 +103,7 @@ def create_app(
     # Added last, so that it is around all others.
     app.add_middleware(Observe, metrics=metrics, access=access)
     app.state.watcher, app.state.canary = watcher, canary
+    app.state.refusal = None if access else Refusal(load, metrics)
     return app
 
 

@@ -6,13 +6,15 @@ A client may be slow; it may not hold a connection, memory or a place in the que
 from __future__ import annotations
 
 import secrets
-from asyncio import BaseTransport, TimerHandle
+from asyncio import BaseTransport, Event, TimerHandle
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.load import PLACE
+from api.shed import EXEMPT
 
 #: From the first byte of a head (of a connection, for its first) to its end.
 HEAD_S: Final = 10.0
@@ -24,11 +26,28 @@ READ_S: Final = 30.0
 HEAD_BYTES: Final = 1 << 17
 #: What the parser takes; its numbers have 16 bits.
 URL_BYTES: Final = (1 << 16) - 1
+_WITH_BODY: Final = (b"content-length", b"transfer-encoding", b"expect")
+
+#: Answers all of a response, given how many requests are in hand; None where there is room.
+Refuse = Callable[[int], bytes | None]
+
+
+class _Answered:
+    """Stands for a request that was answered without a task."""
+
+    response_complete = True
+    disconnected = False
+    message_event = Event()
+
+
+_ANSWERED: Final[Any] = _Answered()
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection, for uvicorn's `http=`."""
 
+    #: What to answer at once as there are so many requests in hand already; None: nothing.
+    refusal: Refuse | None = None
     _head_due: TimerHandle | None = None
     _read_due: TimerHandle | None = None
     _head_bytes = 0
@@ -55,9 +74,16 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_came()
-        # A request keeps its place of the moment it came, whenever its turn is.
-        self.scope[PLACE] = len(self.tasks)  # type: ignore[typeddict-unknown-key]
-        super().on_headers_complete()
+        place = len(self.tasks)
+        refused = self.refusal(place) if self.refusal and self._is_simple() else None
+        if refused is None:
+            # A request keeps its place of the moment it came, whenever its turn is.
+            self.scope[PLACE] = place  # type: ignore[typeddict-unknown-key]
+            super().on_headers_complete()
+        else:
+            self.transport.write(refused)
+            self.cycle = _ANSWERED
+            self.on_response_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -80,6 +106,18 @@ class Connection(HttpToolsProtocol):
             self._refuse(414, "too_large", f"the address must be at most {URL_BYTES} bytes")
             return
         self._refuse(400, "not_http", "this is not a valid HTTP request")
+
+    def _is_simple(self) -> bool:
+        """Whether the head is all there is of a request, and what follows may be answered too."""
+        return (
+            self.parser.get_method() == b"GET"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and not any(name in _WITH_BODY for name, _ in self.headers)
+            and self._between_requests()
+            and not self.flow.write_paused
+            and self.url.partition(b"?")[0].decode("latin-1") not in EXEMPT
+        )
 
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -129,3 +167,12 @@ _PHRASES: Final[dict[int, Any]] = {
     414: "URI Too Long",
     431: "Request Header Fields Too Large",
 }
+
+
+def refusing(refuse: Refuse | None) -> type[Connection]:
+    """Connections that ask `refuse` before anything is done for a request."""
+
+    class Refusing(Connection):
+        refusal = staticmethod(refuse) if refuse is not None else None
+
+    return Refusing

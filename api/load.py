@@ -12,23 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from api.observe import SEEN
 
 #: Key of the scope under which a server tells how many requests were in hand when this one came.
 PLACE: Final = "freshet.place"
 
-# Asked while nothing else is answered, and what tells of the overload.
-_EXEMPT: Final = {"/livez", "/readyz", "/metrics"}
 # A turn of the loop that was measured longer ago says nothing of now.
 _STALE_S: Final = 1.0
 # With fewer in hand a late turn is a pause of the machine's, which no cheaper list would shorten.
 _CROWD: Final = 8
-# Long enough for a queue to be worked off, short enough that clients do not give up.
-_RETRY_AFTER_S: Final = b"1"
 
 
 @dataclass(frozen=True)
@@ -72,13 +64,17 @@ class Load:
     def enter(self, place: int) -> bool:
         """Take a request in hand; False where the queue before it is full. Then `leave`."""
         self._in_flight += 1
-        if place >= self._bounds.queue:
+        if self.is_full(place):
             return False
         self._most = max(place, self._most)
         if not self._asking:
             self._asking = True
             asyncio.get_running_loop().call_soon(self._turned, self._clock())
         return True
+
+    def is_full(self, place: int) -> bool:
+        """Whether there is no room for a request before which so many are in hand."""
+        return place >= self._bounds.queue
 
     def leave(self) -> None:
         self._in_flight -= 1
@@ -100,43 +96,3 @@ class Load:
 
     def shed(self, how: Literal["rung", "refused"]) -> None:
         self._shed[how].inc()
-
-
-class Shed:
-    """ASGI middleware: refuses with 503 what the bounded queue has no room for."""
-
-    def __init__(self, app: ASGIApp, load: Load) -> None:
-        self._app = app
-        self._load = load
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _EXEMPT:
-            await self._app(scope, receive, send)
-            return
-        load = self._load
-        try:
-            if load.enter(scope.get(PLACE, load.in_flight)):
-                await self._app(scope, receive, send)
-                return
-            load.shed("refused")
-            await _refuse(scope[SEEN].request_id, send)
-        finally:
-            load.leave()
-
-
-# Written ahead: under overload most of the work would otherwise be refusals.
-_BEFORE, _AFTER = msgspec.json.encode({"error": {
-    "code": "unavailable",
-    "message": "more requests wait than can be answered in time; come again later",
-    "field": None, "request_id": "@",
-}}).split(b"@")  # fmt: skip
-_LENGTH: Final = str(len(_BEFORE) + 16 + len(_AFTER)).encode()
-
-
-async def _refuse(request_id: str, send: Send) -> None:
-    headers = [
-        (b"content-type", b"application/json"), (b"content-length", _LENGTH),
-        (b"cache-control", b"no-store"), (b"retry-after", _RETRY_AFTER_S),
-    ]  # fmt: skip
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": _BEFORE + request_id.encode() + _AFTER})

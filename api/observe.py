@@ -23,12 +23,16 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 _POLICY_HEADER: Final = b"content-security-policy"
-_HEADERS: Final = (
+_SAFE: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+#: Headers of every answer, but that a page may have a policy of its own.
+MARKS: Final = (*_SAFE, (_POLICY_HEADER, POLICY.encode()))
+#: The route of what no call has taken.
+UNMATCHED: Final = "unmatched"
 _CLIENT_GONE: Final = 499  # a status of nginx's: the client left before the answer
 
 logger = structlog.get_logger(__name__)
@@ -39,7 +43,7 @@ class Seen:
     """What is known of a request so far. `route` is a template, never a path with ids."""
 
     request_id: str
-    route: str = "unmatched"
+    route: str = UNMATCHED
     status: int = 0
     ids: Mapping[str, str] = field(default_factory=dict)  # of the path, for the log
 
@@ -62,11 +66,14 @@ class Observe:
         trace.request.set(seen.request_id)
         span = trace.begin(scope["method"])
         started = time.perf_counter()
+        request_id = seen.request_id.encode()
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
-                message["headers"] = [*message["headers"], *_marks(message, seen.request_id)]
+                headers = message["headers"]
+                marks = _SAFE if any(name == _POLICY_HEADER for name, _ in headers) else MARKS
+                message["headers"] = [*headers, (b"x-request-id", request_id), *marks]
             await send(message)
 
         try:
@@ -89,10 +96,3 @@ class Observe:
                     "request", method=scope["method"], route=seen.route,
                     status=seen.status or _CLIENT_GONE, ms=round(seconds * 1e3, 2), **seen.ids,
                 )  # fmt: skip
-
-
-def _marks(message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
-    marks = [(b"x-request-id", request_id.encode()), *_HEADERS]
-    if all(name != _POLICY_HEADER for name, _ in message["headers"]):
-        marks.append((_POLICY_HEADER, POLICY.encode()))
-    return marks

@@ -74,7 +74,7 @@ def listen(
 
     from api.app import create_app
     from api.canary import Flight
-    from api.connections import IDLE_S, Connection
+    from api.connections import IDLE_S, refusing
     from api.routes.recommendations import Serving
     from config.alerts import watch_of
     from config.traces import set_up_traces
@@ -90,7 +90,7 @@ def listen(
         uvicorn.Config(
             application,
             loop="uvloop",
-            http=Connection,
+            http=refusing(application.state.refusal),
             ws="none",
             timeout_keep_alive=IDLE_S,
             lifespan="on",

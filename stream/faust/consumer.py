@@ -20,6 +20,7 @@ from stream.faust.library import (
     AIOKafkaConsumerThread,
     Consumer,
     ConsumerMessage,
+    ConsumerNotStarted,
     Transport,
 )
 from stream.faust.parcels import Fetched, Parcel, cut
@@ -83,6 +84,13 @@ class ExactConsumer(Consumer):
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         self.feed.assign(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def assignment(self) -> set[Any]:
+        """Nothing before the thread has begun; timers of Faust's ask earlier and would break."""
+        try:
+            return super().assignment()
+        except ConsumerNotStarted:
+            return set()
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
         """Do not. Seek to the handler's offsets, before the next fetch."""

@@ -11,6 +11,7 @@ _arguments, sys.argv = sys.argv, sys.argv[:1]
 try:
     import faust
     from faust.auth import SASLCredentials, SSLCredentials
+    from faust.exceptions import ConsumerNotStarted
     from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
     from faust.types.auth import CredentialsT
     from faust.types.tuples import ConsumerMessage
@@ -21,6 +22,7 @@ __all__ = [
     "AIOKafkaConsumerThread",
     "Consumer",
     "ConsumerMessage",
+    "ConsumerNotStarted",
     "CredentialsT",
     "SASLCredentials",
     "SSLCredentials",

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
 
+from stream.faust.app import Security, Timeouts, make_app
+from stream.faust.consumer import ExactConsumer
 from stream.faust.feed import Counts, Feed
 from stream.faust.parcels import Fetched, Parcel, cut
 from stream.source import TP, SourceRecord
@@ -164,3 +166,14 @@ def test_after_stopping_nothing_is_called() -> None:
         assert handler.calls == ["assigned", "stopping"]
 
     fed(test)
+
+
+def test_nothing_is_assigned_before_the_consumers_thread_has_begun() -> None:
+    async def assigned() -> set[object]:
+        feed = Feed(Slow(), 10, lambda *_: None, Counts())
+        app = make_app("127.0.0.1:1", "group", ["events"], feed, Security(), Timeouts(), None)
+        consumer = cast(ExactConsumer, app.consumer)
+        consumer._thread.thread_loop.close()  # nobody will run it
+        return set(consumer.assignment())
+
+    assert asyncio.run(assigned()) == set()

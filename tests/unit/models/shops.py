@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -69,7 +69,8 @@ class Shop:
         ), [e.item for e in rows]
 
     def asked(self, user: str, k: int = 10, **more: object) -> Asked:
-        return replace(Asked(self._columns([self._past_of(user)]), TYPES, k), **more)  # type: ignore[arg-type]
+        plain = Asked(self._columns([self._past_of(user)]), TYPES, k)
+        return plain._replace(**more)  # type: ignore[arg-type]
 
     def listed(self, user: str, k: int = 10, **more: object) -> list[str]:
         return self.names(self.model.recommend(self.asked(user, k, **more)))
