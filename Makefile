@@ -45,8 +45,11 @@ test: install-dev lint
 quality: install-dev
 	$(BIN)/python -m benchmarks.quality; reached=$$?; $(BIN)/python -m benchmarks.staleness && exit $$reached
 
+# Under load (needs wrk), step by step, freshness, and the cluster; results in benchmarks/results.
 bench: install
-	$(BIN)/python -m benchmarks.serving; served=$$?; $(BIN)/python -m benchmarks.cluster && exit $$served
+	@missed=0; for part in load ranking serving cluster; do \
+		echo "== $$part"; $(BIN)/python -m benchmarks.$$part || missed=1; \
+	done; exit $$missed
 
 chaos: install-dev
 	$(BIN)/python -m pytest tests/chaos tests/cluster --full

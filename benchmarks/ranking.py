@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import statistics
+import sys
 import time
 from collections import defaultdict, deque
 from pathlib import Path
@@ -144,7 +145,7 @@ def _of_step(model: Model, asked: list[Asked], step: int) -> float:
     return took / len(asked) / times
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
     parser.add_argument("--against", type=Path, help="a former result of this benchmark")
@@ -154,14 +155,15 @@ def main() -> None:
     if chosen.against:
         told = json.loads(chosen.against.read_text())["figures"]
         former = {figure["name"]: figure["measured"] for figure in told}
-    record("ranking", found)
+    reached = record("ranking", found)
     print(f"stored as {RESULTS / 'ranking.json'}")
     for figure in found:
         if figure.name in former:
             before = former[figure.name]
             print(f"{figure.name:<40}{before:>9.1f} -> {figure.measured:>9.1f}"
                   f"  x {before / max(figure.measured, 1e-9):.2f}")  # fmt: skip
+    return 0 if reached else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,28 +7,32 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from api import connections, limits
 from api.app import create_app
-from api.connections import Connection
+from api.connections import refusing
+from api.guard import Front
+from api.load import Bounds
 from tests.unit.api.conftest import FakeService
 
 #: Time-outs are cut to this, so that the tests wait for them.
 SHORT_S = 0.3
+ONE = httpx.Limits(max_connections=1)
 
 
-@pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[int]:
-    monkeypatch.setattr(connections, "HEAD_S", SHORT_S)
-    monkeypatch.setattr(connections, "READ_S", SHORT_S)
-    monkeypatch.setattr(limits.read_body, "__defaults__", (SHORT_S,))
+@contextmanager
+def served(app: FastAPI) -> Iterator[int]:
+    """The app on a port."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(
-        create_app(shop), http=Connection, ws="none", loop="uvloop", log_config=None,
+        app, http=refusing(app.state.refusal), ws="none", loop="uvloop", log_config=None,
         lifespan="off", timeout_keep_alive=1,
     ))  # fmt: skip
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -39,6 +43,15 @@ def port(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[int]:
     server.should_exit = True
     thread.join()
     listening.close()
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[int]:
+    monkeypatch.setattr(connections, "HEAD_S", SHORT_S)
+    monkeypatch.setattr(connections, "READ_S", SHORT_S)
+    monkeypatch.setattr(limits.read_body, "__defaults__", (SHORT_S,))
+    with served(create_app(shop)) as port:
+        yield port
 
 
 @pytest.fixture
@@ -178,3 +191,34 @@ def test_others_are_answered_meanwhile(connect: Any) -> None:
         client = connect()
         client.sendall(b"GET /v1/trending HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         assert told(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_full_queue_refuses_again_and_again_on_a_kept_connection(shop: FakeService) -> None:
+    app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
+    with (
+        served(app) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=ONE) as http,
+    ):  # fmt: skip
+        ids = set()
+        for method in ("GET", "GET", "POST", "GET"):
+            answer = http.request(method, "/v1/trending", json={} if method == "POST" else None)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "1"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            error = answer.json()["error"]
+            assert error["request_id"] == answer.headers["x-request-id"]
+            ids.add(error["request_id"])
+        assert len(ids) == 4
+        assert http.get("/livez").status_code == 200
+        numbers = http.get("/metrics").text
+    assert 'freshet_shed_total{how="refused"} 4.0' in numbers
+    assert '_count{route="unmatched",status_class="5xx"} 4.0' in numbers
+
+
+def test_requests_that_come_at_once_are_refused_in_their_order(shop: FakeService) -> None:
+    app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
+    with served(app) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        target = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n"
+        client.sendall(target % b"v1/trending" + target % b"livez" + target % b"v1/trending")
+        said = told(client)
+    assert [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]] == [503, 200, 503]
