@@ -11,7 +11,7 @@ install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev
 
 $(VENV)/installed: requirements.lock pyproject.toml
-	@echo "Installing Freshet into $(VENV) (a minute or two, once)"
+	@echo "Installing Freshet into $(VENV) (three minutes or so, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import structlog
 from msgspec import Struct
 
 from api.errors import ApiError
+from stream.whole import whole_file
 
 #: What a key may do; `admin` may do everything.
 Scope = Literal["read", "write", "admin"]
@@ -104,14 +104,10 @@ class KeyFile:
             raise KeysUnreadable(f"{self.path} cannot be written: {error.strerror}") from None
 
     def _write(self, keys: list[Key]) -> None:
-        """Aside, synced, renamed; nobody but the owner may read it."""
-        aside = self.path.with_suffix(".new")
-        aside.unlink(missing_ok=True)  # one that was left behind may be anybody's to read
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_File(keys=keys))))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self.path)
+        """Nobody but the owner may read them."""
+        with whole_file(self.path) as aside:
+            aside.touch(0o600, exist_ok=False)
+            aside.write_bytes(msgspec.json.format(msgspec.json.encode(_File(keys=keys))))
 
 
 class KeyRing:

@@ -17,6 +17,7 @@ _WHOLE: Final = (
 )  # fmt: skip
 #: Of a slice, what tells it from others; the rest is at `GET /v1/quality`.
 _SLICED: Final = ("hr@10", "hr@20", "ndcg@10", "rmse", "scored")
+_SERVED: Final = (*_SLICED, "ctr", "lists")
 _ACTIONS: Final = ("ctr", "conversion")
 
 logger = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ def _figures(
         parts: list[tuple[str, Any, tuple[str, ...]]] = [("all", told, _WHOLE)]
         parts += [(name, part, _SLICED) for name, part in told["slices"].items()]
         parts += [(f"source:{name}", part, _SLICED) for name, part in told["sources"].items()]
-        parts += [(f"served_by:{name}", part, _SLICED) for name, part in told["served_by"].items()]
+        parts += [(f"served_by:{name}", part, _SERVED) for name, part in told["served_by"].items()]
         parts += [
             (f"type:{name}", part, _ACTIONS)
             for name, part in told["event_types"].items()

@@ -54,13 +54,25 @@ class Slices(Struct, kw_only=True):
     known_items: Figures
 
 
-class Rungs(Struct, kw_only=True):
-    """By the list the event answered to, where an impression tells."""
+class Rung(Figures, kw_only=True):
+    """Scored events that name a list from this rung, and what became of all such lists.
 
-    personal: Figures
-    session: Figures
-    trending: Figures
-    static: Figures
+    A list is known by its impression, and counted here once it is answered or 30 minutes old.
+    """
+
+    lists: int
+    shown: Annotated[int, Meta(description="Items in them")]
+    taken: Annotated[int, Meta(description="Items of them that an event which weighs was for")]
+    ctr: Annotated[Share | None, Meta(description="Taken over shown")]
+
+
+class Rungs(Struct, kw_only=True):
+    """By the rung of the ladder."""
+
+    personal: Rung
+    session: Rung
+    trending: Rung
+    static: Rung
 
 
 class Actions(Struct, kw_only=True):

@@ -73,5 +73,5 @@ async def _show_lists(running: bootstrap.Running) -> None:
 
 
 if __name__ == "__main__":
-    sys.stderr.write("Compiling the kernels (about a minute, once)\n")
+    sys.stderr.write("Compiling the kernels (one to two minutes, once)\n")
     warm()

@@ -7,7 +7,7 @@ are integers, so a window never forgets wrongly, and no float of theirs can beco
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -160,25 +160,3 @@ def _share(p: float, q: float) -> float:
     if q > 0.0:
         share += q * math.log(q / middle) / 2.0
     return share
-
-
-class TwoWindows:
-    """One window on its own, in River's manner: `update` values from 0 to 1, then ask.
-
-    >>> detector = TwoWindows(KS)
-    >>> for n in range(2_000):
-    ...     detector.update(0.2 if n < 1_500 else 0.8)
-    ...     if detector.drift_detected:
-    ...         break
-    >>> n < 1_700
-    True
-    """
-
-    def __init__(self, test: int) -> None:
-        arena: Any = Arena()
-        declare(arena, 1)
-        self.windows = view(arena, [test], [0])
-        self.drift_detected = False
-
-    def update(self, x: float) -> None:
-        self.drift_detected = bool(push(self.windows, 0, x * BINS))

@@ -67,12 +67,14 @@ _DRAWN: Final = 0.5
 class Lists(NamedTuple):
     """For n examples the list each was taken from, less what was taken from it before.
 
-    Row i is `start[i]` to `start[i + 1]` of the columns; empty where no list is known.
+    Row i is `start[i]` to `start[i + 1]` of the columns; empty where no list is known, and where
+    there is nothing more to choose. `rung` tells of the list either way.
     """
 
     start: NDArray[np.int64]  # [n + 1]
     key: NDArray[np.uint64]
     place: NDArray[np.uint8]  # from 0
+    rung: NDArray[np.int8]  # [n] number in SERVED of the list that was named, -1 = none known
 
 
 class Outcomes(NamedTuple):
@@ -113,7 +115,15 @@ _TABLES: Final = (
 
 def no_lists(n: int) -> Lists:
     """Lists of `n` examples that were not taken from any."""
-    return Lists(np.zeros(n + 1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8))
+    return Lists(
+        np.zeros(n + 1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8),
+        np.full(n, -1, np.int8),
+    )  # fmt: skip
+
+
+def part_of(lists: Lists, start: int, stop: int) -> Lists:
+    """Rows `start` to `stop` as views; offsets go on pointing into the whole columns."""
+    return lists._replace(start=lists.start[start : stop + 1], rung=lists.rung[start:stop])
 
 
 def declare(arena: Arena) -> None:
@@ -145,15 +155,22 @@ def propensity(im: Impressions, place: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def count(
-    im: Impressions, slots: Slots, keys: NDArray[np.uint64], lists: Outcomes, types: Types,
-    items: int,
-) -> None:  # fmt: skip
-    """Count closed lists. An item is taken by any type that weighs and is not negative."""
+def taking(types: Types) -> int:
+    """Mask of the types that take an item from a list: what weighs and is not negative."""
     wanted = 0
     for kind in range(TYPES):
         if types.weight[kind] > 0.0 and not types.negative[kind]:
             wanted |= 1 << kind
+    return wanted
+
+
+@njit(cache=True, nogil=True)
+def count(
+    im: Impressions, slots: Slots, keys: NDArray[np.uint64], lists: Outcomes, types: Types,
+    items: int,
+) -> None:  # fmt: skip
+    """Count closed lists; an item is taken by the types of `taking`."""
+    wanted = taking(types)
     for at in range(lists.served.shape[0]):
         rung = min(int(lists.served[at]), len(SERVED) - 1)
         im.served[rung, 0] += 1.0

@@ -63,22 +63,27 @@ class Live:
         state: State,
         examples: Examples,
         types: Sequence[str],
+        rung: NDArray[np.int8],
         scores: Scores,
         ratings: Sequence[tuple[int, float, float]],
         positions: NDArray[np.int64] | None,
         partition: int,
     ) -> list[Drift]:
-        """Watch a part right after it was learned; return the drifts it shows, in log order."""
+        """Watch a part right after it was learned; return the drifts it shows, in log order.
+
+        `rung` (int8[n]) is that of the list each example names, -1 = none known.
+        """
         before = int(self._count[EXAMPLES])
-        facts = self.quality.facts(examples, types, ratings)
+        facts = self.quality.facts(examples, types, ratings, rung)
         n = examples.type.shape[0]
         room = np.zeros((most(n) * len(WINDOWED), 2), np.int64)
+        apart = np.zeros(n, np.bool_)
         count = observe(
             self.quality.tables(), self._windows, state.slots, state.key,
-            examples, scores, facts, room,
+            examples, scores, facts, apart, room,
         )  # fmt: skip
         found = [Drift(at, *WINDOWED[window]) for at, window in room[:count].tolist()]
-        found += self._of_quality(scores, facts.error)
+        found += self._of_quality(scores, facts.error, apart)
         if positions is not None:
             found = [replace(d, partition=partition, position=int(positions[d.at])) for d in found]
         found.sort(key=lambda drift: (drift.at, drift.detector, drift.signal))
@@ -88,10 +93,12 @@ class Live:
             self._acting[0] = example
         return found
 
-    def _of_quality(self, scores: Scores, error: NDArray[np.float64]) -> list[Drift]:
-        ranked = np.flatnonzero(scores.place >= 0)
+    def _of_quality(
+        self, scores: Scores, error: NDArray[np.float64], apart: NDArray[np.bool_]
+    ) -> list[Drift]:
+        ranked = np.flatnonzero((scores.place >= 0) & apart)
         hits = (scores.place[ranked] < LIST).astype(np.float64)
-        rated = np.flatnonzero(~np.isnan(error))
+        rated = np.flatnonzero(~np.isnan(error) & apart)
         errors = np.minimum(np.abs(error[rated]) / _WORST_ERROR, 1.0)
         return [
             *self.drifts.watch("hit_rate", ranked, hits),
@@ -142,10 +149,13 @@ class Live:
         """All figures, as `GET /v1/quality` shows them; `items` are known."""
         q = self.quality.tables()
         actions = quality_report.actions(q, self.quality.kinds())
+        shown = quality_report.shown(q)
         windows = {}
         for length in (*quality_report.WINDOWS, None):
             told = quality_report.window(q, length, SOURCES, items)
             name = str(length or "all")
+            for rung, figures in told["served_by"].items():
+                figures.update(shown[name][rung])
             windows[name] = {**told, "event_types": actions[name]}
         return {
             "samples": int(q.counts[SAMPLES]),

@@ -32,7 +32,7 @@ from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 3
+LEARNING_VERSION = 4
 
 
 class Model:
@@ -78,7 +78,7 @@ class Model:
         lists = lists or no_lists(len(item_ids))
         for start, stop in self.live.cuts(len(item_ids)):
             part = part_of(examples, start, stop)
-            taken_from = lists._replace(start=lists.start[start : stop + 1])
+            taken_from = impressions.part_of(lists, start, stop)
             ids = item_ids[start:stop]
             if self.guests.lists.guests:
                 scores = learn_with_guests(self, self._learn_part, part, ids, types, taken_from)
@@ -86,7 +86,9 @@ class Model:
                 scores = self._learn_part(part, ids, types, taken_from)
             ratings = learn_rated(self.ratings, self.guests, part, types)
             places = positions[start:stop] if positions is not None else None
-            drifts = self.live.observe(self._state, part, types, scores, ratings, places, partition)
+            drifts = self.live.observe(
+                self._state, part, types, taken_from.rung, scores, ratings, places, partition
+            )
             if self.live.turn(self.settings):
                 self._refresh()
             parts.append((start, Learned(scores, ratings, drifts)))
@@ -112,10 +114,10 @@ class Model:
 
     def observe(self, outcomes: Outcomes, types: list[str]) -> None:
         """Count lists that are closed; `types` names the types in their masks."""
-        self.live.quality.note_shown(outcomes)
+        s, meaning = self._state, types_of(types, self.settings.events)
+        self.live.quality.note_shown(outcomes, meaning)
         if not self.settings.impressions.learn:
             return
-        s, meaning = self._state, types_of(types, self.settings.events)
         impressions.count(s.impressions, s.slots, s.key, outcomes, meaning, self.items)
         self.version += 1
 
@@ -179,10 +181,6 @@ class Model:
     def items_ignored(self) -> int:
         """Events and catalogue records of items that came when `max_items` were known."""
         return int(self.arena["census"][presets.IGNORED])
-
-    def source_shares(self) -> dict[str, float]:
-        """Share of the places of all lists answered so far that each source ranked best."""
-        return self._served.shares()
 
     @property
     def clock(self) -> float:
@@ -307,7 +305,7 @@ class Model:
     def quality(self) -> dict[str, Any]:
         """Live quality and drift, as `GET /v1/quality` shows them."""
         told = self.live.report(self.items, self.settings)
-        return {**told, "source_shares": self.source_shares()}
+        return {**told, "source_shares": self._served.shares()}
 
     def _allowed(self, filters: Filters = ANY) -> NDArray[np.uint8]:
         """Blocked items for one request (uint8[items]): the catalogue's, and the filters'."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.examples import SCORED, TYPES, Examples
-from models.impressions import Outcomes
+from models.examples import Types as Meaning
+from models.impressions import Outcomes, taking
 from models.learning import LIST
-from models.quality_kernels import KEPT, MARKS, RUNGS, SLICES, Facts
+from models.quality_kernels import KEPT, MARKS, PEOPLE, RUNGS, SLICES, Facts
 from models.quality_kernels import Quality as Tables
 from models.rating_kernels import HIGHEST, LOWEST
 from models.tables import Arena
@@ -19,8 +21,6 @@ from models.tables import Arena
 _KINDS: Final = 33
 # Categories told apart: 0 is none, the last is shared by all that come too late.
 _CATEGORIES: Final = 32
-# Nobody knows yet from which rung of the ladder a list came that an event answers to.
-_UNKNOWN: Final = np.empty(0, np.int8)
 
 
 class Quality:
@@ -28,7 +28,9 @@ class Quality:
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
-        arena.add("quality.counts", np.int64, 4)
+        arena.add("quality.counts", np.int64, 5)
+        arena.add("quality.person", np.uint64, PEOPLE)
+        arena.add("quality.met", np.int64, PEOPLE)
         arena.add("quality.place", np.int8, KEPT)
         arena.add("quality.flags", np.uint8, KEPT)
         arena.add("quality.source", np.int8, KEPT)
@@ -41,9 +43,9 @@ class Quality:
         arena.add("quality.listed", np.int64, "items")
         arena.add("quality.category", np.uint8, "items")
         arena.add("quality.actions", np.int64, _KINDS, 2)
-        arena.add("quality.shown", np.int64, len(RUNGS) + 1, 2)
+        arena.add("quality.shown", np.int64, len(RUNGS) + 1, 3)
         arena.add("quality.marked_actions", np.int64, MARKS, _KINDS, 2)
-        arena.add("quality.marked_shown", np.int64, MARKS, len(RUNGS) + 1, 2)
+        arena.add("quality.marked_shown", np.int64, MARKS, len(RUNGS) + 1, 3)
         self._kinds = arena.add_blobs("quality.kinds")
         self._categories = arena.add_blobs("quality.categories")
 
@@ -58,7 +60,11 @@ class Quality:
     # Written by the learner alone.
 
     def facts(
-        self, examples: Examples, types: Sequence[str], ratings: Sequence[tuple[int, float, float]]
+        self,
+        examples: Examples,
+        types: Sequence[str],
+        ratings: Sequence[tuple[int, float, float]],
+        rung: NDArray[np.int8],
     ) -> Facts:
         """What the kernel needs beside the examples; meets new types in log order."""
         kind, rating = np.zeros(TYPES, np.int64), np.zeros(TYPES, np.uint8)
@@ -70,7 +76,7 @@ class Quality:
         for at, given, foretold in ratings:
             if scored[at]:
                 error[at] = foretold - min(max(given, LOWEST), HIGHEST)
-        return Facts(error, kind, rating, _UNKNOWN)
+        return Facts(error, kind, rating, rung)
 
     def describe(self, row: int, categories: Sequence[str]) -> None:
         """Note the first category of an item, for drift."""
@@ -79,12 +85,15 @@ class Quality:
             number = 1 + self._number(self._categories, categories[0], _CATEGORIES - 1)
         self._arena["quality.category"][row] = number
 
-    def note_shown(self, outcomes: Outcomes) -> None:
-        """Count lists that were shown: the denominators of CTR and conversion."""
+    def note_shown(self, outcomes: Outcomes, types: Meaning) -> None:
+        """Count lists that were shown, their items, and those taken by a type that is meant so."""
         served, lengths = outcomes.served, np.diff(outcomes.start)
+        hits = outcomes.taken & np.uint16(taking(types)) > 0
+        taken = np.bincount(np.repeat(np.arange(len(served)), lengths), hits, len(served))
         shown, rungs = self._arena["quality.shown"], len(RUNGS) + 1
         shown[:, 0] += np.bincount(served, minlength=rungs)
         shown[:, 1] += np.bincount(served, lengths, rungs).astype(np.int64)
+        shown[:, 2] += np.bincount(served, taken, rungs).astype(np.int64)
 
     @staticmethod
     def _number(names: list[bytes], name: str, room: int) -> int:

@@ -39,8 +39,18 @@ SLICES: Final = FIRST_SOURCE + SOURCES
 
 #: Columns of `sums`.
 LISTS, NOVELTY, ERRORS, SQUARES, ABSOLUTES = range(5)
-#: Elements of `counts`: examples, scored samples, uncapped events, items they were on.
-EXAMPLES, SAMPLES, EVENTS, ITEMS = range(4)
+#: Elements of `counts`: examples, scored samples, uncapped events, items they were on, and
+#: samples that detectors of drift were shown.
+EXAMPLES, SAMPLES, EVENTS, ITEMS, APART = range(5)
+#: What one person does in a row is one person's taste, however many events it is: of nobody among
+#: the last PEOPLE it was shown does a detector see another sample before `_LATER` samples have
+#: passed. Statistics of drift hold for samples that do not hang together; ratings come in bursts.
+#: With more people a shop with few of them would starve the detectors.
+PEOPLE: Final = 2
+_LATER: Final = 64
+#: Examples after which popularity and scores are watched. Before, both change because the counts
+#: and the ranker behind them are young, and not because people do.
+GROWN: Final = 10_000
 #: Bits of `flags`.
 NEW_USER: Final = 1
 NEW_ITEM: Final = 2
@@ -54,7 +64,9 @@ RATINGS, TYPES_OF, CATEGORIES, POPULARITY, SCORES_OF = range(5)
 class Quality(NamedTuple):
     """View over the tables; columns of KEPT are rings, sample n stands at n % KEPT."""
 
-    counts: NDArray[np.int64]  # [4]
+    counts: NDArray[np.int64]  # [5]
+    person: NDArray[np.uint64]  # [PEOPLE] of the newest samples that detectors were shown
+    met: NDArray[np.int64]  # [PEOPLE] the number of that sample among all
     place: NDArray[np.int8]  # [KEPT] 0-based, LIST = a miss, -1 = not ranked
     flags: NDArray[np.uint8]  # [KEPT]
     source: NDArray[np.int8]  # [KEPT] that had ranked the item best, -1 = none
@@ -67,28 +79,30 @@ class Quality(NamedTuple):
     listed: NDArray[np.int64]  # [items] number of the newest sample whose list had it, from 1
     category: NDArray[np.uint8]  # [items]
     actions: NDArray[np.int64]  # [kinds, 2] examples by type, and those attributed to a list
-    shown: NDArray[np.int64]  # [rungs + 1, 2] lists and items shown, by impressions
+    shown: NDArray[np.int64]  # [rungs + 1, 3] lists, items shown and items taken, by impressions
     marked_actions: NDArray[np.int64]  # [MARKS, kinds, 2] as they were a while ago
-    marked_shown: NDArray[np.int64]  # [MARKS, rungs + 1, 2]
+    marked_shown: NDArray[np.int64]  # [MARKS, rungs + 1, 3]
 
 
 class Facts(NamedTuple):
-    """What the batch's examples do not say themselves; `error` and `rung` are of each."""
+    """What the batch's examples do not say themselves."""
 
-    error: NDArray[np.float64]  # NaN: no rating foretold
+    error: NDArray[np.float64]  # [n], NaN: no rating foretold
     kind: NDArray[np.int64]  # [TYPES] number of the type here
     rating: NDArray[np.uint8]  # [TYPES] 1: values are ratings
-    rung: NDArray[np.int8]  # or empty: not known of any
+    rung: NDArray[np.int8]  # [n] of the list it names, number in `impressions.SERVED`; -1: none
 
 
 @njit(cache=True, nogil=True)
 def observe(
     q: Quality, windows: Windows, slots: NDArray[np.int32], keys: NDArray[np.uint64],
-    examples: Examples, scores: Scores, facts: Facts, found: NDArray[np.int64],
+    examples: Examples, scores: Scores, facts: Facts, apart: NDArray[np.bool_],
+    found: NDArray[np.int64],
 ) -> int:  # fmt: skip
     """Watch a batch; `found` (int64[m, 2]) gets (example, window) of every drift. Return how many.
 
-    `m` must be room enough: `drift_windows.most(n)`.
+    `m` must be room enough: `drift_windows.most(n)`. `apart` (bool[n]) gets which samples are for
+    detectors.
     """
     drifts = 0
     for at in range(examples.item_key.shape[0]):
@@ -97,7 +111,9 @@ def observe(
         before = q.events[row] if row >= 0 else 0
         if examples.flags[at] & SCORED:
             _sample(q, examples, scores, facts, at, before)
-            drifts = _push(q, windows, examples, scores, facts, at, row, found, drifts)
+            apart[at] = _is_apart(q, examples.user_key[at])
+            if apart[at]:
+                drifts = _push(q, windows, examples, scores, facts, at, row, found, drifts)
         kind = facts.kind[examples.type[at]]
         q.actions[kind, 0] += 1
         if examples.flags[at] & ATTRIBUTED:
@@ -126,7 +142,7 @@ def _sample(
     listed, rated = scores.place[at] >= 0, math.isfinite(facts.error[at])
     q.flags[slot] = NEW_USER * new_user + NEW_ITEM * new_item + LISTED * listed + RATED * rated
     q.place[slot], q.source[slot] = scores.place[at], scores.target[at]
-    q.rung[slot] = facts.rung[at] if facts.rung.shape[0] else -1
+    q.rung[slot] = facts.rung[at]
     q.error[slot] = facts.error[at] if rated else 0.0
     q.novelty[slot] = _novelty(q, scores.list[at]) if listed else 0.0
     _add(q, slot, ALL)
@@ -137,6 +153,18 @@ def _sample(
     if listed:
         source = q.source[slot]
         _add(q, slot, FIRST_SOURCE + (source if 0 <= source < SOURCES - 1 else SOURCES - 1))
+
+
+@inner
+def _is_apart(q: Quality, person: np.uint64) -> bool:
+    """Whether the newest sample does not hang together with one that detectors have seen."""
+    shown = q.counts[APART]
+    for at in range(min(shown, PEOPLE)):
+        if q.person[at] == person and q.counts[SAMPLES] - q.met[at] < _LATER:
+            return False
+    q.person[shown % PEOPLE], q.met[shown % PEOPLE] = person, q.counts[SAMPLES]
+    q.counts[APART] += 1
+    return True
 
 
 @inner
@@ -180,8 +208,11 @@ def _push(
     at: int, row: int, found: NDArray[np.int64], drifts: int,
 ) -> int:  # fmt: skip
     """Put the example into the windows; a number that is not finite goes into none."""
+    grown = q.counts[EXAMPLES] > GROWN
     for window in range(w.signal.shape[0]):
         signal, value = w.signal[window], 0.0
+        if signal in (POPULARITY, SCORES_OF) and not grown:
+            continue
         if signal == RATINGS:
             if not facts.rating[examples.type[at]]:
                 continue

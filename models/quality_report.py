@@ -182,12 +182,28 @@ def actions(q: Quality, kinds: Sequence[str]) -> dict[str, dict[str, Figures]]:
     `ctr` is attributed events over items shown, `conversion` over lists shown; None until
     impressions are in the log. Windows are of examples, rounded up to the next thousand.
     """
-    now, shown = q.actions.copy(), q.shown.copy()
+    now, lists_now = q.actions.copy(), q.shown.copy()
     told = {}
-    for name, then, shown_then in _marks(q):
-        counts, lists = now - then, (shown - shown_then).sum(axis=0)
+    for name, then, lists_then in _marks(q):
+        counts, lists = now - then, (lists_now - lists_then).sum(axis=0)
         told[name] = {kind: _rates(counts[at], lists) for at, kind in enumerate(kinds)}
     return told
+
+
+def shown(q: Quality) -> dict[str, dict[str, Figures]]:
+    """Per window and rung: lists and items shown, how many of those were taken, and their share.
+
+    From impressions alone, counted when a list is closed. Windows are those of `actions`.
+    """
+    now, told = q.shown.copy(), {}
+    for name, _, then in _marks(q):
+        told[name] = {rung: _taken((now - then)[at]) for at, rung in enumerate(RUNGS)}
+    return told
+
+
+def _taken(counts: NDArray[np.int64]) -> Figures:
+    lists, items, taken = counts.tolist()
+    return {"lists": lists, "shown": items, "taken": taken, "ctr": taken / items if items else None}
 
 
 def _marks(q: Quality) -> Iterator[tuple[str, Any, Any]]:
@@ -202,7 +218,7 @@ def _marks(q: Quality) -> Iterator[tuple[str, Any, Any]]:
 
 def _rates(counts: NDArray[np.int64], shown: NDArray[np.int64]) -> Figures:
     events, attributed = counts.tolist()
-    lists, items = shown.tolist()
+    lists, items, _ = shown.tolist()
     return {
         "events": events,
         "attributed": attributed,

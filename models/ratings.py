@@ -158,10 +158,6 @@ class Ratings:
             rating_kernels.foretell(self._tables, w, np.uint64(user), np.uint64(item), now)
         )
 
-    @property
-    def raters(self) -> int:
-        return self.arena.count(RATERS)
-
     # The state as a whole.
 
     def digest(self) -> bytes:

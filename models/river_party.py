@@ -113,7 +113,10 @@ def lists_at(lists: Lists, at: int) -> Lists:
     """The list of example `at` alone."""
     begin, end = int(lists.start[at]), int(lists.start[at + 1])
     start = np.array([0, end - begin], np.int64)
-    return Lists(start, lists.key[begin:end].copy(), lists.place[begin:end].copy())
+    return Lists(
+        start, lists.key[begin:end].copy(), lists.place[begin:end].copy(),
+        lists.rung[at : at + 1].copy(),
+    )  # fmt: skip
 
 
 def rating_given(user: int, item: int) -> Given:

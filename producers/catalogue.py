@@ -4,7 +4,6 @@ The same seed writes the same bytes. The words are in `wellness.toml`.
 """
 
 import csv
-import os
 import random
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from producers.readers.shop import SHOP_COLUMNS
+from stream.whole import whole_file
 
 # Most products have no discount, as in shops that want to live.
 _DISCOUNTS = (0, 0, 0, 0, 5, 10, 15, 20, 25, 30)
@@ -39,15 +39,10 @@ def write_catalogue(path: Path, products: int = 2000, seed: int = 7) -> Path:
     Titles are distinct while the words suffice (about 2,800) and repeat after that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter=";", lineterminator="\n")
-            writer.writerow(SHOP_COLUMNS)
-            writer.writerows(_rows(products, seed))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=";", lineterminator="\n")
+        writer.writerow(SHOP_COLUMNS)
+        writer.writerows(_rows(products, seed))
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from producers.ingest import Sink
 from producers.readers import Dataset
+from stream.whole import whole_file
 
 log = structlog.get_logger(__name__)
 
@@ -68,10 +68,9 @@ class Cursor:
     def advance(self, what: str, count: int) -> None:
         """Note `count` more records as acknowledged."""
         setattr(self._reached, what, getattr(self._reached, what) + count)
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            aside.write_bytes(msgspec.json.encode(self._reached))
-            aside.replace(self.path)
+            with whole_file(self.path, durable=False) as aside:
+                aside.write_bytes(msgspec.json.encode(self._reached))
         except OSError as error:
             # Without it the next ingest begins at the start, which costs time and nothing else.
             if not self._told:

@@ -176,7 +176,6 @@ class Embedded:
         self._shown.put(impressions)
 
     async def impressions_kept(self) -> None:
-        """Wait until no list is on its way to the log any more."""
         await self._shown.drain()
 
     async def _append_shown(self, records: Sequence[tuple[str, bytes]]) -> None:

@@ -18,9 +18,9 @@ from models.impressions import Lists, Outcomes, no_lists
 from stream.errors import InvalidEvent
 from stream.examples import ClosedLists, Control, ExampleBatch, Piece
 
-#: 2 added attributes and lists. Records of 1 are read as of users nobody has described, who took
-#: nothing from a list.
-VERSION: Final = 2
+#: 2 added attributes and lists, 3 the rungs of these. Records of 1 are read as of users nobody has
+#: described, who took nothing from a list; those of 2 as of lists from nobody knows which rung.
+VERSION: Final = 3
 
 _COLUMNS: Final = tuple(
     (name, np.dtype(dtype))
@@ -41,8 +41,11 @@ _PAST: Final = tuple(
 # Columns of the past in version 1.
 _PAST_OF_1: Final = 8
 _LISTS: Final = tuple(
-    (name, np.dtype(dtype)) for name, dtype in (("start", "<i8"), ("key", "<u8"), ("place", "u1"))
+    (name, np.dtype(dtype))
+    for name, dtype in (("start", "<i8"), ("key", "<u8"), ("place", "u1"), ("rung", "i1"))
 )
+# Columns of the lists in version 2.
+_LISTS_OF_2: Final = 3
 _OUTCOMES: Final = tuple(
     (name, np.dtype(dtype))
     for name, dtype in (
@@ -63,7 +66,7 @@ class _Batch(Struct, array_like=True, tag=_EXAMPLES):
     types: list[str]
     columns: list[bytes]
     past: list[bytes]
-    lists: list[bytes] = []  # empty: nothing was taken from a list
+    lists: list[bytes] = []  # empty: none names a list that is known
 
 
 class _Closed(Struct, array_like=True, tag=_CLOSED):
@@ -112,7 +115,7 @@ def _packed(piece: Piece) -> _Batch | _Forwarded | _Closed:
     if isinstance(piece, ClosedLists):
         columns = _bytes_of(piece.outcomes, _OUTCOMES)
         return _Closed(columns, piece.types, piece.position, piece.previous)
-    e, taken = piece.examples, len(piece.lists.key) > 0
+    e, named = piece.examples, bool((piece.lists.rung >= 0).any())
     return _Batch(
         int(piece.previous[0]),
         piece.positions.astype("<i8").tobytes(),
@@ -121,7 +124,7 @@ def _packed(piece: Piece) -> _Batch | _Forwarded | _Closed:
         piece.types,
         _bytes_of(e, _COLUMNS),
         _bytes_of(e.past, _PAST),
-        _bytes_of(piece.lists, _LISTS) if taken else [],
+        _bytes_of(piece.lists, _LISTS) if named else [],
     )
 
 
@@ -141,11 +144,19 @@ def _unpacked(piece: _Batch | _Forwarded | _Closed) -> Piece:
     if len(told) == _PAST_OF_1:
         told = [*told, bytes(8 * (len(positions) + 1)), b""]
     past = Past(*_columns_of(told, _PAST))
-    lists = Lists(*_columns_of(piece.lists, _LISTS)) if piece.lists else no_lists(len(positions))
     return ExampleBatch(
         Examples._make([*_columns_of(piece.columns, _COLUMNS), past]),
-        piece.item_ids, piece.user_ids, piece.types, positions, previous, lists,
+        piece.item_ids, piece.user_ids, piece.types, positions, previous,
+        _lists_of(piece.lists, len(positions)),
     )  # fmt: skip
+
+
+def _lists_of(told: list[bytes], examples: int) -> Lists:
+    if not told:
+        return no_lists(examples)
+    if len(told) == _LISTS_OF_2:
+        told = [*told, no_lists(examples).rung.tobytes()]
+    return Lists(*_columns_of(told, _LISTS))
 
 
 def _columns_of(data: list[bytes], dtypes: Sequence[tuple[str, np.dtype[Any]]]) -> list[Any]:

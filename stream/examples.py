@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.examples import Examples, Past
-from models.impressions import Lists, Outcomes
+from models.impressions import Lists, Outcomes, part_of
 
 #: Before the first record of a partition.
 NOTHING = -1
@@ -46,7 +46,7 @@ class ExampleBatch:
             Examples._make([*columns, past]),
             self.item_ids[start:], self.user_ids[start:], self.types,
             self.positions[start:], self.previous[start:],
-            self.lists._replace(start=self.lists.start[start:]),
+            part_of(self.lists, start, len(self.item_ids)),
         )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def join(o: Open, lot: Lot, out: Lists) -> None:
             _show(o, lot, at)
             continue
         if lot.key[at] != 0:
-            filled = _take(o, lot, at, out, filled)
+            filled = _take(o, lot, at, out, example, filled)
         example += 1
         out.start[example] = filled
 
@@ -102,7 +102,7 @@ def _entry(o: Open, row: int, item: np.uint64) -> int:
 
 
 @inner
-def _take(o: Open, lot: Lot, at: int, out: Lists, filled: int) -> int:
+def _take(o: Open, lot: Lot, at: int, out: Lists, example: int, filled: int) -> int:
     """Note what was taken from a list; the first time, copy out what was there to choose from."""
     row, item = int(find(o.slots, o.key, lot.key[at])), lot.item[lot.start[at]]
     if row < 0:
@@ -110,6 +110,8 @@ def _take(o: Open, lot: Lot, at: int, out: Lists, filled: int) -> int:
         if o.counted[_OPENED] - o.counted[_CLOSED] >= OPEN - EVERY:
             return filled
         row = _new_row(o, lot, at)
+    if o.filled[row]:
+        out.rung[example] = o.served[row]
     entry, bit = _entry(o, row, item), np.uint16(1 << np.int64(lot.type[at]))
     if entry < 0:
         if o.filled[row] or o.length[row] == PLACES:

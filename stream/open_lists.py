@@ -70,12 +70,13 @@ class OpenLists:
         self._make_room(len(lot))
         most = emitted * PLACES
         out = Lists(
-            np.zeros(emitted + 1, np.int64), np.empty(most, np.uint64), np.empty(most, np.uint8)
-        )
+            np.zeros(emitted + 1, np.int64), np.empty(most, np.uint64), np.empty(most, np.uint8),
+            np.full(emitted, -1, np.int8),
+        )  # fmt: skip
         join(self._view, self._columns(lot, examples), out)
         self._count()
         filled = int(out.start[emitted])
-        return Lists(out.start, out.key[:filled].copy(), out.place[:filled].copy())
+        return out._replace(key=out.key[:filled].copy(), place=out.place[:filled].copy())
 
     def is_due(self, waiting: int) -> bool:
         """Whether lists are to be closed when `waiting` more have been joined."""

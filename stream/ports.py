@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from models.tables import Array
 from stream.examples import DeadLetter
-from stream.profiles import Profiles, UserRow
+from stream.profiles import Profiles
 from stream.records import LogRecord, NewRecord
 
 
@@ -139,11 +139,3 @@ class Changed(NamedTuple):
     profiles: Profiles
     position: int
     user_ids: Collection[str]
-
-
-class UserRows(Protocol):
-    """Rows of users for serving. A row is whole and of one moment."""
-
-    def row(self, user_id: str) -> UserRow | None:
-        """The user's row; None for somebody who has no event yet."""
-        ...

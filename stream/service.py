@@ -107,6 +107,10 @@ class Service(Protocol):
         """
         ...
 
+    async def impressions_kept(self) -> None:
+        """Wait until no such list is on its way to the log any more."""
+        ...
+
     async def apply_settings(self, settings: LearningSettings) -> Applied:
         """Append a `setting` where it differs from the one in force.
 

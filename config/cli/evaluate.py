@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from config.cli.options import AsJson, ConfigFile, console, progress_bar, settings_for, show
+from config.cli.options import (
+    AsJson,
+    ConfigFile,
+    console,
+    progress_bar,
+    require_place,
+    settings_for,
+    show_tables,
+)  # fmt: skip
 from producers.baselines import BASELINES, REFIT_EVERY, require
-from producers.errors import OptionError
 from producers.evaluate import Prepared, prepare
 from producers.evaluate.ablation import without_sources
 from producers.evaluate.lag import parse_lags
@@ -19,7 +25,7 @@ from producers.evaluate.study import Study, Variant
 from producers.evaluate.tables import tables
 from producers.readers import FORMATS, read
 from producers.readers.feedback import Scale
-from producers.report import require_drawing, text, write
+from producers.report import write
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +81,7 @@ def evaluate(
     """
     names = _listed(against)
     require(names)
-    _require_place(report)
+    require_place(report)
     study = Study(
         _variant(config, _listed(sources_off)),
         None if against_config is None else _variant(against_config),
@@ -88,7 +94,7 @@ def evaluate(
         data = prepare(read(file, format, **options), limit, strict=strict)
         _warn(file, data)
         found.append(study.of(data, progress_bar))
-        _show(found[-1], as_json)
+        show_tables(found[-1], tables(found[-1]), as_json)
     if report is not None:
         write(report, page(found))
         console.print(f"wrote {report}")
@@ -104,15 +110,6 @@ def _listed(names: str | None) -> list[str]:
     return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
-def _require_place(report: Path | None) -> None:
-    """Before the work, not after it: that the page can be drawn, and written."""
-    if report is None:
-        return
-    require_drawing()
-    if report.is_dir() or not report.parent.is_dir():
-        raise OptionError("--report: expected a file name in a folder that exists")
-
-
 def _warn(file: Path, data: Prepared) -> None:
     if data.unsorted_at is not None:
         where = f"line {data.unsorted_at}" if data.unsorted_at else "an event"
@@ -122,13 +119,6 @@ def _warn(file: Path, data: Prepared) -> None:
         )
     if not data.events:
         console.print(f"warning: {file.name}: there are no events, so there is nothing to score")
-
-
-def _show(report: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        show(report, as_json=True)
-    else:
-        sys.stdout.write("\n".join(text(table) for table in tables(report)) + "\n")
 
 
 def reader_options(columns: str | None, delimiter: str | None, scale: str | None) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from producers.errors import OptionError
+from stream.whole import whole_file
 
 Rows = list[dict[str, Any]]
 Write = Callable[[Path, Sequence[str], Iterable[Rows]], None]
@@ -24,21 +24,14 @@ _TYPES: Final = {
 
 
 def write_lists(out: Path, columns: Sequence[str], lots: Iterable[Rows]) -> None:
-    """Write all rows; the ending says how. Raises OptionError, and OSError of the disk.
-
-    They are written beside and renamed, so that nobody reads half of the lists.
-    """
+    """Write all rows, or none; the ending says how. Raises OptionError, and OSError of the disk."""
     write = _WRITERS.get(out.suffix)
     if write is None:
         raise OptionError(f"--out: the file must end in one of {', '.join(_WRITERS)}")
     if write is _parquet:
         _require_arrow()
-    beside = out.with_name(f".{out.name}.part")
-    try:
+    with whole_file(out) as beside:
         write(beside, columns, lots)
-        os.replace(beside, out)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _csv(file: Path, columns: Sequence[str], lots: Iterable[Rows]) -> None:

@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ GRACE_S = 2
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
-def _beside(inner: Lifespan | None) -> Lifespan:
-    """The canary flies within `inner`, on the loop that answers."""
+def _beside(inner: Lifespan | None, service: Service) -> Lifespan:
+    """The canary flies within `inner`, on the loop that answers; what was shown is kept."""
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -37,6 +37,8 @@ def _beside(inner: Lifespan | None) -> Lifespan:
             finally:
                 flying.cancel()
                 await asyncio.gather(flying, return_exceptions=True)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(service.impressions_kept(), GRACE_S)
 
     return lifespan
 
@@ -82,7 +84,7 @@ def listen(
     every_s = settings.canary.every_s
     application = create_app(
         service, version=version("freshet"), demo=demo, with_docs=settings.api.docs,
-        front=front, watch=watch_of(settings), lifespan=_beside(lifespan),
+        front=front, watch=watch_of(settings), lifespan=_beside(lifespan, service),
         access=settings.logs.access, flight=Flight(canaries if every_s else (), every_s),
         serving=Serving(settings.api.impressions, settings.api.cache_entries),
     )  # fmt: skip

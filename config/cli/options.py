@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from config.load import load
 from config.settings import Settings
+from producers.errors import OptionError
+from producers.report import Table, require_drawing, text
 
 ConfigFile = Annotated[
     Path | None,
@@ -44,6 +46,26 @@ def show(result: dict[str, Any], as_json: bool) -> None:
     for name, value in result.items():
         shown = json.dumps(value) if isinstance(value, dict | list) else value
         sys.stdout.write(f"{name:<{width}}  {shown}\n")
+
+
+def show_tables(told: dict[str, Any], tables: Iterable[Table], as_json: bool) -> None:
+    """Print a report: as one JSON object, or as its tables."""
+    if as_json:
+        show(told, as_json=True)
+    else:
+        sys.stdout.write("".join(text(table) + "\n" for table in tables))
+
+
+def require_place(report: Path | None) -> None:
+    """Before the work, not after it: that a page can be drawn, and written there.
+
+    Raises OptionError.
+    """
+    if report is None:
+        return
+    require_drawing()
+    if report.is_dir() or not report.parent.is_dir():
+        raise OptionError("--report: expected a file name in a folder that exists")
 
 
 @contextmanager

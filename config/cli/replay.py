@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from config import bootstrap
 from config.cli.evaluate import reader_options
 from config.cli.logs import set_up_logs
-from config.cli.options import AsJson, ConfigFile, console, settings_for, show
+from config.cli.options import (
+    AsJson,
+    ConfigFile,
+    console,
+    require_place,
+    settings_for,
+    show_tables,
+)  # fmt: skip
 from config.producing import kafka_sink, link_of
 from config.settings import Settings
 from producers.errors import SinkError
@@ -30,7 +36,7 @@ from producers.replay.player import Options, Player, Target
 from producers.replay.schedule import speed_of
 from producers.replay.source import Source, from_path, from_records
 from producers.replay.system import ANSWER_S, Lists, over_http
-from producers.report import require_drawing, text, write
+from producers.report import write
 from stream.sqlite.log import SqliteLog
 
 if TYPE_CHECKING:
@@ -102,8 +108,7 @@ def replay(
 
     `freshet replay old-data/ --speed 100 --every 10 --report replay.html`
     """
-    if report is not None:
-        require_drawing()
+    require_place(report)
     settings = settings_for(config, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
     found = _read(source, format, reader_options(columns, delimiter, scale), settings, strict)
@@ -124,7 +129,9 @@ def replay(
         "complete": player.complete,
         **player.figures.report(),
     }
-    _tell(told, as_json, report)
+    if report is not None:
+        write(report, page.page(told))
+    show_tables(told, page.tables(told), as_json)
     if failure is not None:
         raise failure
 
@@ -210,16 +217,6 @@ def _cursor_of(source: str) -> Path:
         return Path(f".{source.replace(':', '-')}.freshet-replay")
     path = Path(source).resolve()
     return path.with_name(f".{path.name}.freshet-replay")
-
-
-def _tell(told: dict[str, Any], as_json: bool, report: Path | None) -> None:
-    if report is not None:
-        write(report, page.page(told))
-    if as_json:
-        show(told, True)
-        return
-    for table in page.tables(told):
-        sys.stdout.write(text(table) + "\n")
 
 
 @contextmanager

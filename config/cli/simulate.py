@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,9 +12,17 @@ import msgspec
 import typer
 
 from config.cli.logs import set_up_logs
-from config.cli.options import AsJson, ConfigFile, console, progress_bar, settings_for, show
+from config.cli.options import (
+    AsJson,
+    ConfigFile,
+    console,
+    progress_bar,
+    require_place,
+    settings_for,
+    show_tables,
+)  # fmt: skip
 from config.settings import Settings
-from producers.report import require_drawing, text, write
+from producers.report import write
 from producers.simulation import page
 from producers.simulation.policies import Event, Policy
 from producers.simulation.run import START, Simulation, nowhere
@@ -65,8 +72,7 @@ def simulate(
     """
     if in_process and url is not None:
         raise typer.BadParameter("is one system, --in-process another", param_hint="--url")
-    if report is not None:
-        require_drawing()
+    require_place(report)
     settings = settings_for(config)
     set_up_logs(settings.logs)
     began = _moment(start, url is not None, hours)
@@ -77,11 +83,7 @@ def simulate(
     told["state_hash"] = told["policies"]["freshet"].pop("state_hash")
     if report is not None:
         write(report, page.page(told))
-    if as_json:
-        show(told, True)
-        return
-    for table in page.tables(told):
-        sys.stdout.write(text(table) + "\n")
+    show_tables(told, page.tables(told), as_json)
 
 
 def _moment(start: str | None, live: bool, hours: float) -> float:

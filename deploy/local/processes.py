@@ -119,13 +119,6 @@ class Server:
         if self._process is not None:
             self._process.wait()
 
-    def pause(self) -> None:
-        """SIGSTOP: the process holds its connections and answers nothing."""
-        self.send(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.send(signal.SIGCONT)
-
     def send(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)

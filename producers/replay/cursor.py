@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 from producers.replay.figures import Figures
 from stream.errors import InvalidEvent
 from stream.positions import from_token
+from stream.whole import whole_file
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +46,10 @@ class ReplayCursor:
         return found if found.play == self._play else None
 
     def save(self, events: int, figures: Figures, position: str | None) -> None:
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        reached = Reached(self._play, events, figures, position)
         try:
-            aside.write_bytes(msgspec.json.encode(Reached(self._play, events, figures, position)))
-            aside.replace(self.path)
+            with whole_file(self.path, durable=False) as aside:
+                aside.write_bytes(msgspec.json.encode(reached))
         except OSError as error:
             if not self._told:
                 log.warning("replay_without_cursor", file=str(self.path), reason=str(error))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from producers.errors import OptionError, ReadError
-from producers.readers import Dataset, read
+from producers.readers import read
 from stream.canary import is_canary
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, RESERVED, time_of
@@ -64,11 +64,6 @@ def from_path(
     events = [event for part in parts for event in part[2]]
     name = path.stem if path.is_file() else path.name
     return _source(name, events, items, users, strict)
-
-
-def of_dataset(dataset: Dataset) -> Source:
-    """The same of records in memory."""
-    return _source(dataset.name, list(dataset.events), list(dataset.items), list(dataset.users))
 
 
 def from_records(

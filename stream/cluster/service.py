@@ -98,6 +98,9 @@ class ClusterService:
     def append_impressions(self, impressions: Sequence[Impression]) -> None:
         self._shown.put(impressions)
 
+    async def impressions_kept(self) -> None:
+        await self._shown.drain()
+
     async def _append_shown(self, records: Sequence[tuple[str, bytes]]) -> None:
         await self._appender.append_control([body for _, body in records])
 

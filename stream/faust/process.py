@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import signal
 import threading
-from typing import TYPE_CHECKING
-
-from stream.source import Handler
-
-if TYPE_CHECKING:
-    from stream.faust.source import FaustSource
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +25,3 @@ def end_process_in(seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
-
-
-async def run_until_signal(*sources: tuple[FaustSource, Handler]) -> None:
-    """Run sources beside each other; SIGTERM and SIGINT stop them all, and it returns."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        for source, _ in sources:
-            source.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    await asyncio.gather(*(source.run(handler) for source, handler in sources))

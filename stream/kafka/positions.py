@@ -13,8 +13,8 @@ SLOTS: Final = 1024
 def position_of(offset: int, index: int) -> int:
     """The position of the event at `index` of the record at `offset`.
 
-    >>> position_of(3, 2), offset_of(position_of(3, 2)), index_of(position_of(3, 2))
-    (3074, 3, 2)
+    >>> position_of(3, 2), offset_of(position_of(3, 2))
+    (3074, 3)
     """
     if offset < 0 or not 0 <= index < SLOTS:
         raise ValueError(f"no position has offset {offset} and index {index}")
@@ -24,8 +24,3 @@ def position_of(offset: int, index: int) -> int:
 def offset_of(position: int) -> int:
     """The offset of the record that holds the position."""
     return position // SLOTS
-
-
-def index_of(position: int) -> int:
-    """The place of the position in its record."""
-    return position % SLOTS

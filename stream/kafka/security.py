@@ -5,14 +5,11 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from stream.kafka.errors import SecurityMistake
-
-if TYPE_CHECKING:
-    from faust.auth import Credentials
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -105,22 +102,3 @@ class Link:
             options["sasl_plain_username"] = s.username
             options["sasl_plain_password"] = read_secret(s.password_file)
         return options
-
-    def faust_broker(self) -> str:
-        """The brokers as Faust writes them."""
-        return ";".join(f"kafka://{address}" for address in self.bootstrap.split(","))
-
-    def faust_credentials(self) -> Credentials | None:
-        """`broker_credentials` of a Faust app."""
-        from faust.auth import SASLCredentials, SSLCredentials
-
-        s = self.security
-        if s.authenticated:
-            return SASLCredentials(
-                username=s.username,
-                password=read_secret(s.password_file),
-                ssl_context=self.ssl_context(),
-                mechanism=s.mechanism,
-            )
-        context = self.ssl_context()
-        return None if context is None else SSLCredentials(context)

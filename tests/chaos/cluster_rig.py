@@ -30,6 +30,7 @@ from deploy.local.redis import Redis
 from stream.cluster.offline import TopicReader
 from stream.kafka.envelopes import unpack
 from stream.source import TP
+from tests.chaos.load import Load
 from tests.chaos.tcp_proxy import Proxy
 from tests.conftest import missing
 
@@ -184,6 +185,12 @@ class Rig:
 
     def parts(self, **more: str) -> Parts:
         return Parts(load({}, environ={**self.environ, **more}))
+
+    def under_load(self, seed: int, **more: float) -> Load:
+        """Clients of all API processes."""
+        options: Any = {"pause_s": 0.01, **more}
+        sizes = (1, 5, 20, 40)
+        return Load(lambda: self.urls, seed, users=USERS, items=ITEMS, sizes=sizes, **options)
 
     def lists(self, users: int = 20) -> list[tuple[Any, ...]]:
         """What some users are shown, and how, by each API process."""

@@ -1,4 +1,4 @@
-"""A server as users run it, a client that remembers what was acknowledged, and the oracle."""
+"""A server as users run it, the load on it, and the oracle of what it must know then."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from config import bootstrap
 from config.load import load
 from stream.errors import StreamError
 from stream.sqlite.log import SqliteLog
+from tests.chaos.load import Load
 
 ROOT = Path(__file__).parents[2]
 #: Ten times what a start may take on a warm cache of compiled kernels.
@@ -90,99 +90,6 @@ class Server:
         return (self.folder / "output.txt").read_text()
 
 
-Event = dict[str, Any]
-
-
-class Client:
-    """Posts batches until each is acknowledged, and asks for recommendations meanwhile.
-
-    What the server did not acknowledge is sent again with the same ids, as users are told to.
-    """
-
-    def __init__(self, server: Server, seed: int) -> None:
-        self.server = server
-        self.random = random.Random(seed)
-        self.acknowledged: set[tuple[str, str]] = set()
-        self.errors: list[str] = []
-        self.refused = 0
-        self.answered = 0
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._post), threading.Thread(target=self._ask)]
-
-    def __enter__(self) -> "Client":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, acknowledged: int, timeout_s: float = 200.0) -> None:
-        """Wait until so many more were acknowledged."""
-        target, until = len(self.acknowledged) + acknowledged, time.monotonic() + timeout_s
-        while len(self.acknowledged) < target:
-            assert time.monotonic() < until, f"only {len(self.acknowledged)} of {target}"
-            assert not self.errors, self.errors[:3]
-            time.sleep(0.01)
-
-    def _post(self) -> None:
-        sent: list[list[Event]] = []
-        with httpx.Client(timeout=20.0) as http:
-            while not self._stop.is_set():
-                again = sent and self.random.random() < 0.05
-                batch = self.random.choice(sent[-50:]) if again else self._batch(len(sent))
-                if not again:
-                    sent.append(batch)
-                while not self._send(http, batch) and not self._stop.is_set():
-                    time.sleep(0.02)
-
-    def _batch(self, number: int) -> list[Event]:
-        size = self.random.choice([1, 20, 50, 100])
-        return [
-            {
-                "type": self.random.choice(["view", "like", "purchase", "rating"]), "value": 4,
-                "user_id": f"u{self.random.randrange(200)}",
-                "item_id": f"i{int(self.random.expovariate(1 / 60))}",
-                "event_id": f"{number}-{n}",
-            }
-            for n in range(size)
-        ]  # fmt: skip
-
-    def _send(self, http: httpx.Client, batch: list[Event]) -> bool:
-        try:
-            answer = http.post(f"{self.server.url}/v1/events", json={"events": batch})
-        except httpx.HTTPError:
-            return False
-        if answer.status_code == 503:
-            self.refused += 1
-            if "retry-after" not in answer.headers:
-                self.errors.append("503 without Retry-After")
-            return False
-        if answer.status_code != 202:
-            self.errors.append(f"{answer.status_code} {answer.text}")
-            return True
-        told = answer.json()
-        if told["accepted"] + told["duplicates"] + told["ignored"] != len(batch):
-            self.errors.append(f"{told} for {len(batch)} events")
-        self.acknowledged |= {(event["user_id"], event["event_id"]) for event in batch}
-        return True
-
-    def _ask(self) -> None:
-        with httpx.Client(timeout=20.0) as http:
-            while not self._stop.is_set():
-                user = f"u{random.randrange(220)}"
-                try:
-                    answer = http.get(f"{self.server.url}/v1/users/{user}/recommendations")
-                except (httpx.HTTPError, ValueError):
-                    time.sleep(0.02)
-                    continue
-                self.answered += 1
-                if answer.status_code != 200:
-                    self.errors.append(f"recommendations: {answer.status_code} {answer.text}")
-
-
 def freshet(verb: str, folder: Path) -> dict[str, Any]:
     """What `freshet state` or `rebuild` says of a folder."""
     done = subprocess.run(
@@ -247,8 +154,8 @@ def seed() -> int:
 
 
 @pytest.fixture
-def client(server: Server, seed: int) -> Client:
-    return Client(server, seed)
+def client(server: Server, seed: int) -> Load:
+    return Load(lambda: [server.url], seed)
 
 
 @pytest.fixture

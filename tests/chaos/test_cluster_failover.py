@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.cluster_load import Load
 from tests.chaos.cluster_rig import Rig, running
 
 pytestmark = [
@@ -27,11 +24,9 @@ def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield made
 
 
-def test_the_leader_is_killed_under_load(rig: Rig) -> None:
-    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"FRESHET_SEED={seed}")
+def test_the_leader_is_killed_under_load(rig: Rig, seed: int) -> None:
     topics = rig.parts().topics
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         for topic in (topics.events, topics.examples, topics.events):
             load.wait_for(500)
             leader = rig.leader(topic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import httpx
 import pytest
 import redis
 
-from tests.chaos.cluster_load import Load
 from tests.chaos.cluster_rig import Rig, click, eventually, running
+from tests.chaos.load import Load
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -31,10 +30,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def load(rig: Rig) -> Load:
-    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"FRESHET_SEED={seed}")
-    return Load(rig, seed)
+def load(rig: Rig, seed: int) -> Load:
+    return rig.under_load(seed)
 
 
 def test_an_api_process_is_killed_and_the_other_serves(rig: Rig, load: Load) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ import redis
 from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
-from tests.chaos.cluster_load import Load
 from tests.chaos.cluster_rig import Rig, click, eventually, running
+from tests.chaos.load import Load
 from tests.chaos.tcp_proxy import Proxy
 
 pytestmark = [
@@ -32,14 +32,6 @@ def rig(full: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield made
 
 
-@pytest.fixture
-def seed() -> int:
-    """A seed of its own each run; FRESHET_SEED repeats it."""
-    seed = int(os.environ.get("FRESHET_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"FRESHET_SEED={seed}")
-    return seed
-
-
 def done(rig: Rig, load: Load) -> None:
     assert not load.errors, load.errors[:3]
     rig.check(load.acknowledged)
@@ -52,9 +44,9 @@ def proxy_of(proxy: Proxy | None) -> Proxy:
 
 
 def test_redis_stalls_and_comes_back(rig: Rig, seed: int) -> None:
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(300)
-        rig.redis.pause()
+        rig.redis.send(signal.SIGSTOP)
         try:
             eventually(lambda: load.degraded > 0, "the stall was not noticed")
             load.wait_for(100)
@@ -65,14 +57,14 @@ def test_redis_stalls_and_comes_back(rig: Rig, seed: int) -> None:
                 load.wait_for(1)
                 eventually(lambda emitted=emitted: rig.examples() > emitted, "nothing is learned")  # type: ignore[misc]
         finally:
-            rig.redis.resume()
+            rig.redis.send(signal.SIGCONT)
         eventually(rig.is_personal, "rows did not come back")
         load.wait_for(100)
     done(rig, load)
 
 
 def test_redis_is_out_of_memory_and_reads_go_on(rig: Rig, seed: int) -> None:
-    with Load(rig, seed) as load, redis.Redis.from_url(rig.redis.url) as client:
+    with rig.under_load(seed) as load, redis.Redis.from_url(rig.redis.url) as client:
         load.wait_for(300)
         eventually(rig.is_personal, "rows are not served")
         client.config_set("maxmemory", "1mb")
@@ -91,7 +83,7 @@ def test_redis_is_out_of_memory_and_reads_go_on(rig: Rig, seed: int) -> None:
 
 def test_a_slow_redis_costs_the_personal_rung_only(rig: Rig, seed: int) -> None:
     proxy = proxy_of(rig.redis_proxy)
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(300)
         proxy.delay_s = 0.2
         try:
@@ -105,7 +97,7 @@ def test_a_slow_redis_costs_the_personal_rung_only(rig: Rig, seed: int) -> None:
 
 
 def test_the_broker_is_killed_under_load(rig: Rig, seed: int) -> None:
-    with Load(rig, seed, pause_s=0.0) as load:
+    with rig.under_load(seed, pause_s=0.0) as load:
         for _ in range(3):
             load.wait_for(2_000)
             rig.broker.kill()
@@ -116,9 +108,9 @@ def test_the_broker_is_killed_under_load(rig: Rig, seed: int) -> None:
 
 
 def test_a_stalled_broker_is_answered_with_503(rig: Rig, seed: int) -> None:
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(300)
-        rig.broker.pause()
+        rig.broker.send(signal.SIGSTOP)
         try:
             refusal = httpx.post(f"{rig.urls[0]}/v1/events", json=click("stalled"), timeout=60)
             assert refusal.status_code == 503
@@ -126,14 +118,14 @@ def test_a_stalled_broker_is_answered_with_503(rig: Rig, seed: int) -> None:
             time.sleep(25)
             eventually(rig.is_personal, "lists did not go on")
         finally:
-            rig.broker.resume()
+            rig.broker.send(signal.SIGCONT)
         load.wait_for(300)
     done(rig, load)
 
 
 def test_a_slow_broker_shows_in_the_lag_and_lists_go_on(rig: Rig, seed: int) -> None:
     proxy = proxy_of(rig.kafka_proxy)
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(300)
         eventually(rig.is_personal, "rows are not served")
         assert rig.metric(rig.urls[0], "freshet_visible_seconds_count") > 0
@@ -155,7 +147,7 @@ def test_clients_are_cut_off_from_the_broker_for_a_minute(
 ) -> None:
     """By resets, or by a way on which every byte is lost."""
     proxy = proxy_of(rig.kafka_proxy)
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(300)
         eventually(rig.is_personal, "rows are not served")
         proxy.silent = silently
@@ -178,7 +170,7 @@ def test_clients_are_cut_off_from_the_broker_for_a_minute(
 
 def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
     dice = random.Random(seed)
-    with Load(rig, seed, pause_s=0.0) as load:
+    with rig.under_load(seed, pause_s=0.0) as load:
         second = rig.add_worker()
         for _ in range(8):
             load.wait_for(1_000)
@@ -187,9 +179,9 @@ def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
                 worker.stop()
             elif dice.random() < 0.5:
                 # A zombie: longer away than its session lasts.
-                worker.pause()
+                worker.send(signal.SIGSTOP)
                 time.sleep(5)
-                worker.resume()
+                worker.send(signal.SIGCONT)
                 continue
             else:
                 worker.kill()
@@ -201,7 +193,7 @@ def test_workers_come_go_and_are_killed_under_load(rig: Rig, seed: int) -> None:
 
 
 def test_events_sent_up_to_three_times_have_one_effect(rig: Rig, seed: int) -> None:
-    with Load(rig, seed, repeats=0.5) as load:
+    with rig.under_load(seed, repeats=0.5) as load:
         load.wait_for(4_000)
         rig.workers[0].kill()
         rig.workers[0].start()
@@ -211,12 +203,12 @@ def test_events_sent_up_to_three_times_have_one_effect(rig: Rig, seed: int) -> N
 
 
 def test_retention_beyond_the_snapshot_is_refused_loudly(rig: Rig, seed: int) -> None:
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(500)
     rig.check(load.acknowledged)
     worker = rig.workers[0]
     worker.kill()
-    with Load(rig, seed) as load:
+    with rig.under_load(seed) as load:
         load.wait_for(500)
     admin = KafkaAdminClient(bootstrap_servers=rig.broker.bootstrap)
     topic = rig.parts().topics.events

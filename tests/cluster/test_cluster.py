@@ -159,6 +159,7 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
     stranger = two.get("/v1/users/nobody/recommendations").json()
     assert (stranger["served_by"], stranger["degraded"]) == ("trending", False)
     assert traces(cluster) == {"events": [TRACE], "examples": [TRACE]}
+    require_served(two)
     told = "".join(api.get("/metrics").text for api in (one, two))
     require_dashboards(told, httpx.get(f"http://127.0.0.1:{port}/metrics").text)
     tag = f"{{{cluster.environment['FRESHET_CORE__NAMESPACE']}:items}}"
@@ -170,6 +171,26 @@ def test_a_click_is_in_the_next_list_of_any_process(cluster: Cluster) -> None:
         item = json.loads(bytes(store.get(f"{tag}:i:i39") or b""))
         assert (item["item_id"], item["title"]) == ("i39", "item 39")
         assert store.get(f"{tag}:k:{item['key']}") == b"i39"
+
+
+def require_served(api: httpx.Client) -> None:
+    """A click is told by the rung that served the list it names."""
+    listed = api.get("/v1/users/u2/recommendations").json()
+    assert listed["served_by"] == "personal"
+    click = {"type": "click", "user_id": "u2", "recommendation_id": listed["recommendation_id"]}
+    items = iter(listed["items"])
+
+    def told() -> bool:
+        """The list is on its way to the log, too, and of each second a few events are scored."""
+        position = send(api, [{**click, "item_id": next(items)["item_id"]}])
+        api.get(
+            "/v1/users/u2/recommendations", params={"after": position, "wait_ms": 5000}
+        ).raise_for_status()
+        time.sleep(0.5)
+        windows = api.get("/v1/quality").json()["windows"]
+        return bool(windows["all"]["served_by"]["personal"]["scored"])
+
+    eventually(told)
 
 
 def require_dashboards(api: str, worker: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -237,7 +238,7 @@ def test_a_stalled_redis_costs_a_time_limit_and_recovers(new_redis: Callable[...
     async def test(store: Store) -> None:
         await store.fill()
         assert await store.reader.mark(1) == 0
-        server.pause()
+        server.send(signal.SIGSTOP)
         try:
             for _ in range(3):
                 begun = time.monotonic()
@@ -253,7 +254,7 @@ def test_a_stalled_redis_costs_a_time_limit_and_recovers(new_redis: Callable[...
             with pytest.raises(StoreUnavailable):
                 await store.reader.wait(1, 5, 5.0)
         finally:
-            server.resume()
+            server.send(signal.SIGCONT)
         assert await eventually(store.reader.mark, 1) == 0
         assert store.quick.failures["timeout"] >= 3
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from stream.faust.app import Timeouts
-from stream.faust.process import run_until_signal
 from stream.faust.source import FaustSource
 from stream.source import TP, SourceRecord
 
@@ -184,7 +184,14 @@ async def main(options: argparse.Namespace) -> None:
             timeouts=Timeouts(session_s=options.session_s), instance=options.instance,
         )  # fmt: skip
         pairs.append((toy.source, toy))
-    await run_until_signal(*pairs)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, [source for source, _ in pairs])
+    await asyncio.gather(*(source.run(handler) for source, handler in pairs))
+
+
+def stop(sources: list[FaustSource]) -> None:
+    for source in sources:
+        source.stop()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`UserRows`: one suite over every adapter. A row is whole and of one moment."""
+"""Users' rows, in process and over Redis: a row is whole and of one moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import pytest
@@ -14,7 +14,6 @@ import pytest
 from deploy.local.processes import ServerMissing
 from deploy.local.redis import Redis
 from stream.manifest import Manifest
-from stream.ports import UserRows
 from stream.profiles import Profiles, UserRow
 from stream.records import LogRecord
 from stream.redis.link import Link
@@ -24,6 +23,11 @@ from stream.redis.writer import Outcome, RedisRows, RowBatch
 from tests.conftest import missing
 
 T = TypeVar("T")
+
+
+class UserRows(Protocol):
+    def row(self, user_id: str) -> UserRow | None: ...
+
 
 #: An adapter's rows, and what makes it learn records.
 Rows = tuple[UserRows, Callable[[list[LogRecord]], object]]

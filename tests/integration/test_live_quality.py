@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.examples import types_of
 from models.impressions import Outcomes
 from models.learned import Learned
 from models.live import PERIOD
@@ -35,6 +36,7 @@ class Watched:
         self.places: list[int] = []
         self.errors: list[float] = []
         self.drifts: list[tuple[int, str, str]] = []
+        self.rungs: list[int] = []  # of the lists that scored events name
 
     @property
     def model(self) -> Model:
@@ -47,7 +49,9 @@ class Watched:
         return self
 
     def _note(self, batch: ExampleBatch, learned: Learned) -> None:
-        self.places += [place for place in learned.scores.place.tolist() if place >= 0]
+        places = learned.scores.place.tolist()
+        self.places += [place for place in places if place >= 0]
+        self.rungs += [rung for rung in batch.lists.rung.tolist() if rung >= 0]
         self.errors += [told - given for _, given, told in learned.ratings]
         for drift in learned.drifts:
             self.drifts.append((int(batch.positions[drift.at]), drift.detector, drift.signal))
@@ -137,10 +141,64 @@ def shown(lists: int, length: int) -> Outcomes:
 
 def test_ctr_and_conversion_are_of_what_was_shown() -> None:
     watched = Watched().learn(log(50))
-    watched.model.live.quality.note_shown(shown(lists=10, length=20))
+    meaning = types_of(["click"], watched.model.settings.events)
+    watched.model.live.quality.note_shown(shown(lists=10, length=20), meaning)
     view = watched.report()["windows"]["all"]["event_types"]["rating"]
     assert view["attributed"] == 5
     assert (view["ctr"], view["conversion"]) == (5 / 200, 0.5)
+
+
+RUNGS = ("personal", "session", "trending")
+
+
+def visits(lists: int) -> list[LogRecord]:
+    """Lists of eight items from a rung each, their first item taken from two in three of them."""
+    bodies: list[dict[str, Any]] = []
+    for n in range(lists):
+        user, time, name = f"u{n % 30}", START + 400 * n, f"r{n}"
+        listed = [{"item_id": f"i{(n + at) % 40}", "place": at} for at in range(8)]
+        bodies.append({
+            "type": "impression", "user_id": user, "timestamp": time, "recommendation_id": name,
+            "served_by": RUNGS[n % 3], "items": listed,
+        })  # fmt: skip
+        if n % 3 < 2:
+            taken = {"type": "click", "user_id": user, "item_id": f"i{n % 40}"}
+            bodies.append({**taken, "timestamp": time + 5, "recommendation_id": name})
+    return [
+        LogRecord(at, body["timestamp"], False, msgspec.json.encode(body))
+        for at, body in enumerate(bodies)
+    ]
+
+
+def test_events_and_lists_are_told_by_the_rung_that_served_them() -> None:
+    watched = Watched().learn(visits(300))
+    everything = watched.report()["windows"]["all"]
+    served = everything["served_by"]
+    assert [served[rung]["scored"] for rung in (*RUNGS, "static")] == [100, 100, 0, 0]
+    assert everything["scored"] == 200 == len(watched.rungs)
+    for number, rung in enumerate(RUNGS[:2]):
+        hits = [
+            place < 10
+            for place, of in zip(watched.places, watched.rungs, strict=True)
+            if of == number
+        ]
+        assert served[rung]["hr@10"] == pytest.approx(sum(hits) / 100)
+    assert 90 < served["personal"]["lists"] < 100, "the newest are not closed yet"
+    for rung, share in zip(RUNGS, (1 / 8, 1 / 8, 0.0), strict=True):
+        told = served[rung]
+        assert told["shown"] == 8 * told["lists"]
+        assert told["taken"] == pytest.approx(share * told["shown"])
+        assert told["ctr"] == pytest.approx(share)
+    assert served["static"]["ctr"] is None
+    assert Watched().learn(visits(300), size=7).report() == watched.report()
+
+
+def test_the_newest_lists_make_up_a_window() -> None:
+    windows = Watched().learn(visits(3_300)).report()["windows"]
+    newest, everything = windows["1000"]["served_by"], windows["all"]["served_by"]
+    assert newest["personal"]["ctr"] == pytest.approx(1 / 8)
+    assert 580 < newest["personal"]["lists"] < 620
+    assert 1_080 < everything["personal"]["lists"] < 1_100
 
 
 def test_trend_is_oldest_first(watched: Watched) -> None:
@@ -159,6 +217,54 @@ def test_a_drift_is_found_at_its_position(watched: Watched) -> None:
         "position": position, "timestamp": START + 60 * position,
     }  # fmt: skip
     assert watched.model.live.drifts.counts()["js", "event_types"] == 1
+
+
+def bursts(events: int) -> list[LogRecord]:
+    """Sixty people, half of whom only ever buy; whoever comes does fifty things in a row."""
+    random = np.random.default_rng(11)
+    people = np.repeat(random.integers(0, 60, events // 50), 50)
+    items = random.integers(0, 40, events)
+    return [
+        LogRecord(
+            at, START + 20 * at, False,
+            msgspec.json.encode({
+                "type": "purchase" if person % 2 else "view", "user_id": f"u{person}",
+                "item_id": f"i{item}", "timestamp": START + 20 * at,
+            }),
+        )
+        for at, (person, item) in enumerate(zip(people.tolist(), items.tolist(), strict=True))
+    ]  # fmt: skip
+
+
+def test_what_one_person_does_in_a_row_is_no_drift() -> None:
+    assert Watched().learn(bursts(3_000)).drifts == []
+
+
+def test_a_young_catalogue_finding_its_bestsellers_is_no_drift(watched: Watched) -> None:
+    assert {signal for _, _, signal in watched.drifts}.isdisjoint({"popularity", "scores"})
+
+
+def crowd(events: int) -> list[LogRecord]:
+    """Three hundred people who go on as they always have, over a thousand items."""
+    random = np.random.default_rng(1)
+    weights = (np.arange(1_000) + 6.0) ** -0.9
+    items = random.choice(1_000, events, p=weights / weights.sum()).tolist()
+    kinds = random.choice(["view", "purchase", "rating"], events, p=[0.7, 0.1, 0.2]).tolist()
+    records = []
+    for at, user in enumerate(random.integers(0, 300, events).tolist()):
+        body = {
+            "type": kinds[at], "user_id": f"u{user}", "item_id": f"i{items[at]}",
+            "timestamp": START + 30 * at, "value": int(random.integers(1, 6)),
+        }  # fmt: skip
+        records.append(LogRecord(at, START + 30 * at, False, msgspec.json.encode(body)))
+    return records
+
+
+@pytest.mark.full
+def test_a_crowd_that_does_not_change_raises_one_alarm_a_detector_at_most() -> None:
+    watched = Watched().learn(crowd(40_000))
+    found = [(detector, signal) for _, detector, signal in watched.drifts]
+    assert len(found) == len(set(found)), found
 
 
 ACTING = Drift(action="shorter_half_lives", duration=PERIOD // 2, strength=8.0)

@@ -66,6 +66,9 @@ class FakeService:
     def append_impressions(self, impressions: Sequence[Impression]) -> None:
         self._append([impression_record(shown) for shown in impressions], False)
 
+    async def impressions_kept(self) -> None:
+        """They are."""
+
     async def apply_settings(self, settings: LearningSettings) -> Applied:
         changed = changes(self.model.settings, settings)
         if changed:

@@ -113,3 +113,29 @@ def test_lists_that_were_shown_enter_the_log(client: httpx.Client) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert counted(client, "freshet_impressions_dropped_total") == 0
+
+
+def test_a_click_is_told_by_the_rung_that_served_its_list(client: httpx.Client) -> None:
+    items = [{"item_id": f"i{n}", "title": f"Item {n}"} for n in range(8)]
+    client.put("/v1/items", json={"items": items})
+    seen = [{"type": "view", "user_id": f"u{n % 3}", "item_id": f"i{n % 4}"} for n in range(9)]
+    position = client.post("/v1/events", json={"events": seen}).json()["position"]
+    before = counted(client, "freshet_other_total")
+    asked = {"after": position, "wait_ms": 5000}
+    listed = client.get("/v1/users/u1/recommendations", params=asked).json()
+    assert listed["served_by"] == "personal"
+    deadline = time.monotonic() + 60
+    while counted(client, "freshet_other_total") < before + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    click = {
+        "type": "click", "user_id": "u1", "item_id": listed["items"][0]["item_id"],
+        "recommendation_id": listed["recommendation_id"],
+    }  # fmt: skip
+    position = client.post("/v1/events", json=click).json()["position"]
+    asked = {"after": position, "wait_ms": 5000}
+    client.get("/v1/users/u1/recommendations", params=asked).raise_for_status()
+    served = client.get("/v1/quality").json()["windows"]["all"]["served_by"]
+    assert [served[rung]["scored"] for rung in ("personal", "trending")] == [1, 0]
+    told = 'freshet_quality{metric="scored",slice="served_by:personal",window="all"} 1.0'
+    assert told in client.get("/metrics").text

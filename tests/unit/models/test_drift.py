@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models.drift import DETECTORS, Guarded
-from models.drift_windows import JS, KS, TwoWindows
+from models.drift_windows import BINS, JS, KS, declare, push, view
 from models.errors import StateMismatch
+from models.tables import Arena
 
 #: A shift must show within so many samples.
 SOON: Final = 200
@@ -21,13 +22,10 @@ def detector(name: str) -> Update:
     """The update of a new detector; it tells whether the value shows a drift."""
     if name in ("adwin", "page_hinkley"):
         return Guarded(name).update
-    windows = TwoWindows(KS if name == "ks" else JS)
-
-    def update(x: float) -> bool:
-        windows.update(x)
-        return windows.drift_detected
-
-    return update
+    arena = Arena()
+    declare(arena, 1)
+    windows = view(arena, [KS if name == "ks" else JS], [0])
+    return lambda x: bool(push(windows, 0, x * BINS))
 
 
 def coins(chance: float, count: int, seed: int) -> Iterator[float]:

@@ -105,7 +105,9 @@ def test_off_means_that_no_list_changes_anything() -> None:
     twin = Shop(LearningSettings(impressions=Impressions(learn=False)))
     examples, ids = twin.examples(crowd(100))
     shown = np.array([twin.model.key_of("i1"), twin.model.key_of("i2")] * 100, np.uint64)
-    lists = Lists(np.arange(101) * 2, shown, np.array([0, 1] * 100, np.uint8))
+    lists = Lists(
+        np.arange(101) * 2, shown, np.array([0, 1] * 100, np.uint8), np.zeros(100, np.int8)
+    )
     twin.model.learn(examples, ids, TYPES, lists)
     assert learned(twin) == before
 
@@ -120,7 +122,7 @@ def passed_over(lists: bool, settings: LearningSettings | None = None) -> tuple[
         examples, ids = shop.examples([Event(f"u{at % 12}", listed[4], time=1.8e9 + at)])
         shown = Lists(
             np.array([0, 6]), np.array([key(name) for name in listed], np.uint64),
-            np.arange(6, dtype=np.uint8),
+            np.arange(6, dtype=np.uint8), np.zeros(1, np.int8),
         )  # fmt: skip
         learned = shop.model.learn(examples, ids, TYPES, shown if lists else None)
         places += learned.scores.place.tolist()
@@ -143,7 +145,7 @@ def test_the_lesson_comes_after_the_score_and_sees_nothing_of_the_click() -> Non
         examples, ids = shop.examples([Event("u1", "i7", time=1.8e9)])
         shown = Lists(
             np.array([0, 2]), np.array([shop.model.key_of(i) for i in ("i7", "i9")], np.uint64),
-            np.arange(2, dtype=np.uint8),
+            np.arange(2, dtype=np.uint8), np.zeros(1, np.int8),
         )  # fmt: skip
         learned = shop.model.learn(examples, ids, TYPES, shown if lists else None)
         places.append((learned.scores.place.tolist(), learned.scores.list.tolist()))

@@ -92,7 +92,7 @@ def test_a_source_that_is_off_lists_nothing_and_learns_nothing(source: str) -> N
     listed = shop.model.recommend(shop.asked("u1", 100))
     assert listed
     assert number not in {place.source for place in listed}
-    assert shop.model.source_shares()[source] == 0.0
+    assert shop.model.quality()["source_shares"][source] == 0.0
     if f"cooccurrence.{source}.dense" in {name for name, _ in shop.model.arena.content()}:
         assert not shop.model.arena[f"cooccurrence.{source}.dense"].any()
     if source == "embeddings":
@@ -105,13 +105,13 @@ def test_with_every_source_off_there_is_a_list_all_the_same() -> None:
     shop.put(*catalogue())
     shop.tell(crowd(50))
     assert len(shop.listed("u1", 5)) == 5
-    assert shop.model.source_shares()["none"] == 1.0
+    assert shop.model.quality()["source_shares"]["none"] == 1.0
 
 
 def test_the_shares_of_the_sources_are_of_what_was_answered(busy: Shop) -> None:
-    assert sum(busy.model.source_shares().values()) == 0.0
+    assert sum(busy.model.quality()["source_shares"].values()) == 0.0
     busy.listed("u1", 10)
-    shares = busy.model.source_shares()
+    shares = busy.model.quality()["source_shares"]
     assert list(shares) == [*SOURCES, "none"]
     assert sum(shares.values()) == pytest.approx(1.0)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.rating_tables import RATERS
 from models.ratings import Ratings
 from models.settings import Ratings as Settings
 
@@ -132,7 +133,7 @@ def test_state_does_not_depend_on_how_ratings_are_cut(
         cut.predict_one(3, 4)
     assert np.concatenate(parts).tolist() == foretold.tolist()
     assert cut.digest() == whole.digest()
-    assert cut.raters <= bound
+    assert cut.arena.count(RATERS) <= bound
 
 
 def test_the_least_recently_active_leave_first() -> None:
@@ -143,12 +144,12 @@ def test_the_least_recently_active_leave_first() -> None:
     size = model.arena.nbytes()
     known = {user: model.predict_one(user, 1_000) for user in (0, 7)}
     model.learn_one(50, 0, 5.0)
-    assert model.raters == 7
+    assert model.arena.count(RATERS) == 7
     assert model.predict_one(1, 1_000) == model.predict_one(999, 1_000) != known[0]
     assert model.predict_one(0, 1_000) > model.predict_one(7, 1_000)
     for user in range(2_000):
         model.learn_one(user, user * 3, 4.0)
-    assert model.raters <= 8 and model.arena.nbytes() == size
+    assert model.arena.count(RATERS) <= 8 and model.arena.nbytes() == size
 
 
 def test_a_stored_model_goes_on_as_if_it_had_not_been() -> None:

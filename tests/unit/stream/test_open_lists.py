@@ -67,6 +67,13 @@ def beside(found: list[Piece], profiles: Profiles, names: str) -> list[list[str]
     return rows
 
 
+def rungs(found: list[Piece]) -> list[int]:
+    """For each example, the number of the rung that served the list it names; -1: none known."""
+    return [
+        int(rung) for piece in found if isinstance(piece, ExampleBatch) for rung in piece.lists.rung
+    ]
+
+
 def take(tape: Any, user: str, item: str, name: str, kind: str = "click") -> LogRecord:
     record: LogRecord = tape.event(user, item, kind, recommendation_id=name)
     return record
@@ -99,6 +106,19 @@ def test_a_click_carries_what_there_was_to_choose_from(
     take(tape, "u", "a", "no such list")
     found = beside(pieces(profiles, tape), profiles, "abcz")
     assert found == [["a", "b", "c"], [], ["a", "c"], [], [], []]
+
+
+def test_an_event_tells_the_rung_of_the_list_it_names(tape: Any, new_profiles: NewProfiles) -> None:
+    take(tape, "u", "a", "r")  # before its list
+    shown(tape, "u", "r", "a", "b", served_by="trending")
+    shown(tape, "u", "s", "a", "b", served_by="somewhere else")
+    take(tape, "u", "b", "r")
+    take(tape, "u", "b", "r", "purchase")
+    take(tape, "u", "a", "s")
+    take(tape, "v", "a", "r")  # not their list
+    take(tape, "u", "a", "no such list")
+    tape.event("u", "c", "view")
+    assert rungs(pieces(new_profiles(), tape)) == [-1, 2, 2, 4, -1, -1, -1]
 
 
 def test_all_types_an_item_was_taken_by_are_told(tape: Any, new_profiles: NewProfiles) -> None:
@@ -197,8 +217,8 @@ def test_how_the_log_is_cut_does_not_show(tape: Any, new_profiles: NewProfiles) 
             )
         ]
         assert places == sorted(set(places))
-        seen.append((closed(found), joined, places, profiles.digest()))
-    assert len(seen[0][0]) > 20 and any(seen[0][1])
+        seen.append((closed(found), joined, places, rungs(found), profiles.digest()))
+    assert len(seen[0][0]) > 20 and any(seen[0][1]) and max(seen[0][3]) >= 0
     assert seen[0] == seen[1] == seen[2]
 
 
@@ -219,6 +239,7 @@ def test_lists_are_the_same_after_their_bytes(tape: Any, new_profiles: NewProfil
     _, read = decode(encode(0, found))
     assert closed(read) == closed(found)
     assert beside(read, profiles, "abcdef") == beside(found, profiles, "abcdef")
+    assert rungs(read) == rungs(found)
     assert encode(0, read) == encode(0, found)
 
 

@@ -1,4 +1,4 @@
-"""Clients of a cluster that is being broken; they remember what was acknowledged."""
+"""Clients of a system that is being broken; they remember what was acknowledged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
-from tests.chaos.cluster_rig import ITEMS, USERS, Rig
+Event = dict[str, Any]
 
 _numbers = itertools.count()
 
@@ -18,19 +19,28 @@ _numbers = itertools.count()
 class Load:
     """Posts batches until each is acknowledged, and asks for lists meanwhile, of all processes.
 
-    What was not acknowledged is sent again, to the next process, with the same ids. A process
-    that does not answer at all is passed over; a 5xx to a list is an error, to a post only one
-    without Retry-After.
+    What was not acknowledged is sent again, to the next process, with the same ids, as users are
+    told to. A process that does not answer at all is passed over; a 5xx to a list is an error, to
+    a post only one without Retry-After.
     """
 
     def __init__(
-        self, rig: Rig, seed: int, *, repeats: float = 0.05, pause_s: float = 0.01
+        self,
+        urls: Callable[[], Sequence[str]],
+        seed: int,
+        *,
+        users: int = 200,
+        items: int = 500,
+        sizes: Sequence[int] = (1, 20, 50, 100),
+        repeats: float = 0.05,
+        pause_s: float = 0.0,
     ) -> None:
         self.acknowledged: set[tuple[str, str]] = set()
         self.errors: list[str] = []
         self.refused = self.answered = self.degraded = self.gone = 0
-        self._urls = list(rig.urls)
+        self._urls = urls
         self._random = random.Random(seed)
+        self._users, self._items, self._sizes = users, items, sizes
         self._repeats, self._pause_s = repeats, pause_s
         self._name = f"{next(_numbers)}"
         self._stop = threading.Event()
@@ -60,39 +70,40 @@ class Load:
             assert time.monotonic() < until, "no lists"
             time.sleep(0.01)
 
+    def _turn(self, number: int) -> str:
+        """The process whose turn it is: one that was started again may have another address."""
+        urls = self._urls()
+        return urls[number % len(urls)]
+
     def _post(self) -> None:
-        sent: list[list[dict[str, Any]]] = []
+        sent: list[list[Event]] = []
         with httpx.Client(timeout=30.0) as http:
-            for url in itertools.cycle(self._urls):
-                if self._stop.is_set():
-                    return
+            for turn in itertools.count():
                 again = sent and self._random.random() < self._repeats
                 batch = self._random.choice(sent[-50:]) if again else self._batch(len(sent))
                 if not again:
                     sent.append(batch)
-                if not self._send(http, url, batch):
-                    self._send_again(http, batch)
-                time.sleep(self._pause_s)
+                tried = turn
+                while not self._send(http, self._turn(tried), batch):
+                    tried += 1
+                    if self._stop.wait(0.03):
+                        return
+                if self._stop.wait(self._pause_s):
+                    return
 
-    def _send_again(self, http: httpx.Client, batch: list[dict[str, Any]]) -> None:
-        for url in itertools.cycle(self._urls):
-            time.sleep(0.05)
-            if self._stop.is_set() or self._send(http, url, batch):
-                return
-
-    def _batch(self, number: int) -> list[dict[str, Any]]:
+    def _batch(self, number: int) -> list[Event]:
         dice = self._random
         return [
             {
                 "type": dice.choice(["view", "like", "purchase", "rating"]), "value": 4,
-                "user_id": f"u{dice.randrange(USERS)}",
-                "item_id": f"i{min(int(dice.expovariate(1 / 20)), ITEMS - 1)}",
+                "user_id": f"u{dice.randrange(self._users)}",
+                "item_id": f"i{min(int(dice.expovariate(8 / self._items)), self._items - 1)}",
                 "event_id": f"{self._name}-{number}-{n}",
             }
-            for n in range(dice.choice([1, 5, 20, 40]))
+            for n in range(dice.choice(self._sizes))
         ]  # fmt: skip
 
-    def _send(self, http: httpx.Client, url: str, batch: list[dict[str, Any]]) -> bool:
+    def _send(self, http: httpx.Client, url: str, batch: list[Event]) -> bool:
         try:
             answer = http.post(f"{url}/v1/events", json={"events": batch})
         except httpx.HTTPError:
@@ -106,17 +117,20 @@ class Load:
         if answer.status_code != 202:
             self.errors.append(f"{answer.status_code} {answer.text}")
             return True
+        told = answer.json()
+        if told["accepted"] + told["duplicates"] + told["ignored"] != len(batch):
+            self.errors.append(f"{told} for {len(batch)} events")
         self.acknowledged |= {(event["user_id"], event["event_id"]) for event in batch}
         return True
 
     def _ask(self) -> None:
         with httpx.Client(timeout=30.0) as http:
-            for url in itertools.cycle(self._urls):
+            for turn in itertools.count():
                 if self._stop.wait(0.003):
                     return
-                user = f"u{random.randrange(USERS + 5)}"
+                user = f"u{random.randrange(self._users + self._users // 10)}"
                 try:
-                    answer = http.get(f"{url}/v1/users/{user}/recommendations")
+                    answer = http.get(f"{self._turn(turn)}/v1/users/{user}/recommendations")
                 except httpx.HTTPError:
                     continue
                 self.answered += 1
