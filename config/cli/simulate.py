@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import msgspec
@@ -24,7 +26,7 @@ from config.cli.options import (
 from config.settings import Settings
 from producers.report import write
 from producers.simulation import page
-from producers.simulation.policies import Event, Policy
+from producers.simulation.policies import Event as Record
 from producers.simulation.run import START, Simulation, nowhere
 from producers.simulation.systems import InProcess, Remote
 from producers.simulation.world import Size
@@ -66,7 +68,9 @@ def simulate(
     Tastes drift, people come in sessions, tire of what they have passed over, and look at the
     n-th place with the chance n^-0.6, whatever stands there. The same world is lived once more
     under an oracle who knows all tastes, under bestsellers, and under chance. What --out writes
-    can be given to `freshet evaluate --format events` and to `freshet replay`.
+    can be given to `freshet evaluate --format events` and to `freshet replay`. Ctrl-C ends it at
+    the visit it is at: the others then live as far as Freshet has, and the report is of that;
+    a second Ctrl-C leaves out whom it cannot be compared with yet.
 
     Example: `freshet simulate --users 300 --items 1000 --hours 168 --report loop.html`
     """
@@ -115,11 +119,16 @@ def _live_all(
         else:
             system = Remote(url, simulation.world, api_key)
             stack.callback(system.close)
-        runs: dict[str, Policy] = {"freshet": system, **simulation.others()}
-        for name, policy in runs.items():
-            with progress_bar(f"living under {name}", len(simulation.visits)) as advance:
-                kept = note if name == "freshet" else nowhere
-                found[name] = simulation.run(policy, kept, advance)
+        stop = stack.enter_context(_interruptible())
+        with progress_bar("living under freshet", len(simulation.visits)) as advance:
+            found["freshet"] = simulation.run(system, note, advance, stop.is_set)
+        if not found["freshet"]["visits"]:
+            raise KeyboardInterrupt  # there is nothing to tell
+        simulation.end_after(found["freshet"]["visits"])
+        if stop.is_set():
+            console.print(f"stopped after {len(simulation.visits):,} visits")
+            stop.clear()
+        found |= _others(simulation, stop.is_set)
         found["freshet"]["learned_propensities"] = system.propensities(simulation.k)
         found["freshet"]["state_hash"] = system.state_hash()
     if out is not None:
@@ -127,10 +136,44 @@ def _live_all(
     return found
 
 
+def _others(simulation: Simulation, stop: Callable[[], bool]) -> dict[str, dict[str, Any]]:
+    """The runs to compare with, those that were stopped left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, policy in simulation.others().items():
+        with progress_bar(f"living under {name}", len(simulation.visits)) as advance:
+            lived = simulation.run(policy, progress=advance, stop=stop)
+        if lived["visits"] < len(simulation.visits):
+            break
+        found[name] = lived
+    return found
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Yield a flag that Ctrl-C and SIGTERM set: what goes on ends where it is whole.
+
+    Once more while it is set, they end it at once.
+    """
+    stop = Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def _writer(stack: ExitStack, out: Path, simulation: Simulation) -> Any:
     file = stack.enter_context(out.open("wb"))
 
-    def note(records: Sequence[Event]) -> None:
+    def note(records: Sequence[Record]) -> None:
         for record in records:
             file.write(msgspec.json.encode(record) + b"\n")
 

@@ -18,6 +18,9 @@ _MEANING: Final = (
     "list's pairs; coverage: share of the catalogue shown; Gini: how unequally it is shown; "
     "popular share: shown items among the tenth with most clicks so far"
 )
+_TOLD: Final = {
+    "freshet": "clicks per item shown", "bestsellers": "bestsellers'", "oracle": "the oracle's",
+}  # fmt: skip
 _CURVES: Final = {
     "ctr": "Clicks per item shown",
     "regret": "Regret: clicks a list the oracle's is worth more, for the same person and moment",
@@ -32,7 +35,7 @@ def tables(report: dict[str, Any]) -> list[Table]:
     """What a terminal shows."""
     policies = report["policies"]
     whole = Table(
-        f"{report['users']:,} shoppers, {report['items']:,} items, {report['hours']:g} hours",
+        _title(report),
         ("policy", *_COLUMNS.values()),
         [(name, *(found[key] for key in _COLUMNS)) for name, found in policies.items()],
         _MEANING,
@@ -47,10 +50,17 @@ def tables(report: dict[str, Any]) -> list[Table]:
     return [whole, regret, _trend(policies)]
 
 
+def _title(report: dict[str, Any]) -> str:
+    told = f"{report['users']:,} shoppers, {report['items']:,} items, {report['hours']:g} hours"
+    return told if report["complete"] else f"{told}; stopped after {report['visits']:,} visits"
+
+
 def _trend(policies: dict[str, Any]) -> Table:
     names = ("ctr", "diversity", "coverage", "gini", "popular_share")
     rows: list[Sequence[Cell]] = []
     for policy in ("freshet", "bestsellers"):
+        if policy not in policies:
+            continue
         for quarter in ("first_quarter", "last_quarter"):
             found = policies[policy][quarter]
             label = f"{policy}, {quarter.replace('_', ' ')}"
@@ -80,14 +90,9 @@ def page(report: dict[str, Any]) -> Page:
         sections.append(Section("How much each place is looked at", [_places(report)]))
     return Page(
         "A closed loop, simulated",
-        f"{report['users']:,} shoppers, {report['items']:,} items, {report['hours']:g} hours, "
-        f"seed {report['seed']}, {report['system']}",
+        f"{_title(report)}, seed {report['seed']}, {report['system']}",
         sections,
-        [
-            ("clicks per item shown", policies["freshet"]["ctr"]),
-            ("bestsellers'", policies["bestsellers"]["ctr"]),
-            ("the oracle's", policies["oracle"]["ctr"]),
-        ],
+        [(label, policies[name]["ctr"]) for name, label in _TOLD.items() if name in policies],
     )
 
 

@@ -27,6 +27,11 @@ def nowhere(_: Sequence[Event]) -> None:
     """A log nobody keeps."""
 
 
+def never() -> bool:
+    """Nobody wants it to stop."""
+    return False
+
+
 class Simulation:
     """One world and its visits. Each `run` lives them from the start, under one policy."""
 
@@ -36,25 +41,41 @@ class Simulation:
         self.size, self.seed, self.k, self.start = size, seed, k, start
         self.world = World(size, seed)
         self.visits: list[Visit] = visits(size, seed)
+        self.planned = len(self.visits)
         if not self.visits:
             raise OptionError("nobody comes in so short a time; more --users or --hours are needed")
 
     def run(
-        self, policy: Policy, write: Write = nowhere, progress: Callable[[int], None] | None = None
+        self,
+        policy: Policy,
+        write: Write = nowhere,
+        progress: Callable[[int], None] | None = None,
+        stop: Callable[[], bool] = never,
     ) -> dict[str, Any]:
-        """Live all visits under a policy; `write` gets every record in order of time."""
+        """Live the visits under a policy; `write` gets every record in order of time.
+
+        `stop` is asked before each visit, and ends it there.
+        """
         shoppers = Shoppers(self.world, policy, self.k, self.start)
         windows = max(min(_WINDOWS, int(self.size.hours)), 1)
         measures = Measures(self.world.vectors, self.k, self.size.hours, windows)
+        lived = 0
         for visit in self.visits:
+            if stop():
+                break
             for happened in shoppers.visit(visit):
                 if isinstance(happened, Seen):
                     measures.note(happened)
                 else:
                     write(happened)
+            lived += 1
             if progress is not None:
                 progress(1)
-        return measures.report()
+        return {"visits": lived, **measures.report()}
+
+    def end_after(self, visits: int) -> None:
+        """Let nobody come after the first `visits`: two runs compare as far as both have gone."""
+        self.visits = self.visits[:visits]
 
     def in_process(self, settings: LearningSettings, manifest: Manifest) -> InProcess:
         """A fresh Freshet of this world."""
@@ -69,7 +90,7 @@ class Simulation:
         }
 
     def report(self, policies: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """The comparison of runs by name; `freshet` and `oracle` are among them.
+        """The comparison of runs by name; `freshet` is among them, and the rest as far as they are.
 
         `regret` is in clicks a list: what the named policy's lists were worth more, in its own
         run; `in_state` what the oracle's list was worth more for the same person and moment.
@@ -86,6 +107,7 @@ class Simulation:
             "hours": self.size.hours,
             "seed": self.seed,
             "visits": len(self.visits),
+            "complete": len(self.visits) == self.planned and policies.keys() > self.others().keys(),
             "examination": examination(self.k).tolist(),
             "regret": {**regret, "in_state": ours["regret"]},
             "policies": policies,

@@ -20,7 +20,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
-from config.cli.main import app
+from config.cli.verbs import VERBS, command_line
 from deploy.local.kafka import Broker, jars
 from models.settings import LearningSettings
 from producers import live
@@ -203,7 +203,7 @@ def command(made: Made, arguments: list[str]) -> Any:
         "FRESHET_CORE__NAMESPACE": made[1].namespace,
         "FRESHET_KAFKA__PARTITIONS": str(PARTITIONS),
     }
-    return CliRunner().invoke(app, arguments, env=environ)
+    return CliRunner().invoke(command_line(VERBS), arguments, env=environ)
 
 
 def ingest(made: Made, file: Path) -> Any:

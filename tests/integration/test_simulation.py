@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 
 from api.app import create_app
 from config import bootstrap
+from config.cli import simulate as verb
 from config.load import load
 from models.settings import LearningSettings
 from producers.errors import OptionError
@@ -81,6 +86,34 @@ def test_measures_tell_lists_apart(report: dict[str, Any]) -> None:
     for found in policies.values():
         assert sum(w["clicks"] for w in found["windows"]) == found["clicks"]
         assert found["purchases"] <= found["clicks"] <= found["shown"]
+
+
+@pytest.mark.parametrize(("interrupts", "policies"), [([30], 4), ([30, 45], 1)])
+def test_ctrl_c_gives_the_report_so_far(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path, interrupts: list[int],
+    policies: int,
+) -> None:  # fmt: skip
+    visits = 0
+
+    @contextmanager
+    def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        def advance(more: int) -> None:
+            nonlocal visits
+            visits += more
+            if visits in interrupts:
+                signal.raise_signal(signal.SIGINT)
+
+        yield advance
+
+    monkeypatch.setattr(verb, "progress_bar", bar)
+    page = tmp_path / "loop.html"
+    verb.simulate(users=60, items=150, hours=72.0, as_json=True, report=page)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["visits"], told["complete"]) == (30, False)
+    assert len(told["policies"]) == policies and len(told["regret"]) == policies
+    assert {found["visits"] for found in told["policies"].values()} == {30}
+    assert told["policies"]["freshet"]["lists"] >= 30
+    assert "stopped after 30 visits" in page.read_text()
 
 
 def test_what_it_writes_is_read_again(lived: Any, tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_one_trace_from_a_click_to_what_is_learned(told: Any, tmp_path: Path) ->
 
 def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
     program = (
-        "import sys; import config.cli.main, api.app, config.bootstrap, config.traces;"
+        "import sys; from config.cli.verbs import VERBS, command_line; command_line(VERBS);"
+        "import api.app, config.bootstrap, config.traces;"
         "from config.settings import Traces; config.traces.set_up_traces(Traces(), 'x');"
         "ours = ('opentelemetry.sdk', 'opentelemetry.exporter');"
         "assert not [name for name in sys.modules if name.startswith(ours)]"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.cli.main import main
+from config.cli.verbs import VERBS
 from stream.files.folder import DataFolder, FolderLock
 
 
@@ -48,6 +49,29 @@ def test_wrong_usage_ends_with_2_and_says_what(
     assert code == 2, err
     assert said in err
     assert not out
+
+
+def test_help_names_every_verb_and_waits_for_none_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = freshet("--help", capsys=capsys)
+    assert code == 0
+    assert {line.split()[1] for line in out.splitlines() if line.startswith("│ ")} >= set(VERBS)
+    program = "import sys, config.cli.main as m; sys.argv[1:] = ['--help']; m.main()"
+    heavy = "{'numba', 'numpy', 'river', 'starlette', 'uvicorn'} & set(sys.modules)"
+    told = (
+        f"import atexit, sys; atexit.register(lambda: print({heavy}, file=sys.stderr)); {program}"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)
+    assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_tells_how_it_is_used(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = freshet(verb, "--help", capsys=capsys)
+    assert code == 0
+    assert f"freshet {verb} " in out or f" {verb} [OPTIONS]" in out
+    assert "_elsewhere" not in out and "Stands for a verb" not in out
 
 
 def test_settings_that_are_right_end_with_0(

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from config import bootstrap
 from config.cli import list_files
-from config.cli.main import app
+from config.cli.verbs import VERBS, command_line
 from config.load import load
 from producers.direct import Direct
 from producers.errors import OptionError
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(*words: object) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["recommend", *map(str, words), "--json"])
+    result = CliRunner().invoke(command_line(VERBS), ["recommend", *map(str, words), "--json"])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -16,7 +16,7 @@ import typer
 import yaml  # type: ignore[import-untyped]
 from typer.core import TyperGroup
 
-from config.cli.main import app
+from config.cli.verbs import VERBS, command_line
 from config.load import load
 from config.settings import Settings
 from deploy.local import kafka
@@ -77,7 +77,7 @@ def test_the_set_is_whole(services: dict[str, Service]) -> None:
 
 
 def test_every_command_exists_with_its_options(ours: dict[str, Service]) -> None:
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(command_line(VERBS))
     assert len(ours) == 6
     for service in ours.values():
         assert "entrypoint" not in service

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from config.cli.main import app
+from config.cli.verbs import VERBS, command_line
 from config.load import load
 from deploy.local.cluster import Plan
 from deploy.local.kafka import QUICK, jars, version
@@ -27,7 +27,7 @@ def test_it_starts_the_set_of_the_compose_file(plan: Plan) -> None:
 
 
 def test_every_command_exists_with_its_options(plan: Plan) -> None:
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(command_line(VERBS))
     assert isinstance(root, TyperGroup)
     for _, server in plan.ours():
         verb, *arguments = server.command[3:]

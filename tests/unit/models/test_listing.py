@@ -86,7 +86,7 @@ def test_the_largest_counts_are_those_of_a_sort(items: int, hidden: float) -> No
     masked = (random.random(items) < hidden).astype(np.uint8)
     drawn: list[NDArray[np.float64]] = [
         random.random(items), random.pareto(0.8, items), np.round(random.random(items), 1),
-        np.zeros(items), np.arange(items) * 1.0, 1.0 + random.random(items) * 1e-8,
+        np.zeros(items), np.linspace(0.0, items - 1.0, items), 1.0 + random.random(items) * 1e-8,
     ]  # fmt: skip
     for counts in drawn:
         tops = np.maximum.reduceat(counts, np.arange(0, items, COUNTED))
