@@ -18,9 +18,10 @@ from api.alerts.watcher import Watch, Watcher
 from api.application import Application
 from api.aside import Aside
 from api.assets import Assets
-from api.call import Call, routes_of
+from api.call import Call, endpoints_of, routes_of
 from api.canary import Canary, Flight
 from api.dependencies import behind_breakers
+from api.direct import Direct
 from api.errors import Refused, envelope
 from api.guard import Front
 from api.hosts import TrustedHosts
@@ -126,8 +127,10 @@ def _compose(
     )
     app.openapi_version = document["openapi"]
     app.openapi_schema = document
-    app.router.routes.extend(routes_of(calls, front.guard))
+    endpoints = endpoints_of(calls, front.guard)
+    app.router.routes.extend(routes_of(endpoints))
     app.add_middleware(RawPath)
+    app.add_middleware(Direct, endpoints=endpoints)
     app.add_middleware(TrustedHosts, hosts=front.hosts)
     if front.origins:
         app.add_middleware(CORSMiddleware, allow_origins=front.origins, **_CORS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,6 +80,13 @@ class Endpoint:
         self._calls = calls
         self._guard = guard
 
+    @property
+    def methods(self) -> list[str]:
+        return sorted(self._calls)
+
+    def takes(self, method: str) -> bool:
+        return method in self._calls or (method == "HEAD" and "GET" in self._calls)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen: Seen = scope[SEEN]
         seen.route = self._path
@@ -106,12 +113,17 @@ def _read(call: Call, scope: Scope, receive: Receive) -> Incoming:
     return Incoming(ids, read_query(scope["query_string"], call.query), scope, receive)
 
 
-def routes_of(calls: Iterable[Call], guard: Guard) -> list[Route]:
-    """One route a path, so that 405 names all that the path allows."""
+def endpoints_of(calls: Iterable[Call], guard: Guard) -> dict[str, Endpoint]:
+    """By path, in the order of the calls."""
     by_path: dict[str, dict[str, Call]] = {}
     for call in calls:
         by_path.setdefault(call.path, {})[call.method] = call
+    return {path: Endpoint(path, methods, guard) for path, methods in by_path.items()}
+
+
+def routes_of(endpoints: Mapping[str, Endpoint]) -> list[Route]:
+    """One route a path, so that 405 names all that the path allows."""
     return [
-        Route(path.replace("}", ":raw}"), Endpoint(path, methods, guard), methods=sorted(methods))
-        for path, methods in by_path.items()
+        Route(path.replace("}", ":raw}"), endpoint, methods=endpoint.methods)
+        for path, endpoint in endpoints.items()
     ]

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from api.breaker import Breaker
 from models.model import Model
 from stream.errors import DependencyLeftAlone, LogUnavailable, StoreUnavailable, StreamError
+from stream.impressions import Impression
 from stream.service import Checked, Reading, Receipt, Service
 
 T = TypeVar("T")
@@ -86,9 +87,21 @@ class Dependencies:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
 
+    # What every request asks for; by `__getattr__` it takes several times as long.
+
     @property
-    def model(self) -> Model:  # asked for many times a request; `__getattr__` takes longer
+    def model(self) -> Model:
         return self._service.model
+
+    @property
+    def namespace(self) -> str:
+        return self._service.namespace
+
+    def published_at(self) -> float:
+        return self._service.published_at()
+
+    def append_impressions(self, impressions: Sequence[Impression]) -> None:
+        self._service.append_impressions(impressions)
 
     async def read(self, user_id: str) -> Reading:
         return await self._rows.call(lambda: self._service.read(user_id))

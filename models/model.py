@@ -202,10 +202,9 @@ class Model:
         row = int(find(s.slots, s.key, np.uint64(key)))
         return row if row < self._catalogue.named else -1
 
-    def keys_of(self, rows: Sequence[int]) -> list[int]:
+    def keys_of(self, rows: Sequence[int]) -> NDArray[np.uint64]:
         """Keys of the items in these rows."""
-        keys: list[int] = self._state.key[np.array(rows, np.int64)].tolist()
-        return keys
+        return self._state.key[rows] if rows else np.empty(0, np.uint64)
 
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of an item, None where it was never put or was deleted."""
