@@ -72,9 +72,9 @@ def test_beyond_what_it_carries_it_gives_less_and_refuses_but_does_not_collapse(
     peak = crowd(busy.url, 16, seconds)
     spent.append(cpu_seconds(busy.pid))
     rate = peak.statuses[200] / seconds
-    # Those the queue has no room for come back as often as to make it about twice the load; a
-    # larger crowd takes more of the processors itself, so that the server carries less then.
-    much = crowd(busy.url, 160, seconds, pause_s=2.5 * (160 - 48) / rate)
+    # Those the queue has no room for come back as often as to make it twice the load; a larger
+    # crowd takes more of the processors itself, so that the server carries less then.
+    much = crowd(busy.url, 160, seconds, pause_s=(160 - 48) / rate)
     spent.append(cpu_seconds(busy.pid))
     assert set(peak.statuses) == {200}
     assert set(much.statuses) <= {200, 503}
@@ -88,9 +88,8 @@ def test_beyond_what_it_carries_it_gives_less_and_refuses_but_does_not_collapse(
     )
     print(f"lists per CPU second: {best:.0f} at its peak, {still:.0f} beyond; {spent}"
           f"{rate:.0f}/s, degraded {much.degraded}, {much.statuses}")  # fmt: skip
-    # The aim is 0.8 on a machine of its own. On one that was oversubscribed 0.7 to 0.84 were
-    # measured: there a refusal costs a third of a list. Collapse is far below either guard.
-    assert still >= (0.6 if full else 0.4) * best
+    # 0.95 to 1.05 are measured: refusals cost little, and so do the cheaper lists.
+    assert still >= 0.8 * best
     numbers = httpx.get(f"{busy.url}/metrics", timeout=60).text
     for how in ("rung", "refused"):
         assert f'freshet_shed_total{{how="{how}"}} 0.0' not in numbers
