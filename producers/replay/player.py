@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -76,7 +77,7 @@ class Player:
     ) -> None:
         self._source, self._target, self._options = source, target, options
         self._cursor, self._progress = cursor, progress
-        self._events = source.events[: options.limit]
+        self._count = min(source.count, options.limit or source.count)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._moved = threading.Condition(self._lock)
@@ -86,7 +87,7 @@ class Player:
         self._mark = 0
         self._saved_at = self._began = time.monotonic()
         self._before_s = 0.0
-        window = max(-(-len(self._events) // _WINDOWS), 25)
+        window = max(-(-self._count // _WINDOWS), 25)
         self.figures = Figures.of(options.k, window)
         self.complete = False
         self._resumed = False
@@ -113,18 +114,18 @@ class Player:
                 self._save()
         if self._failed is not None:
             raise self._failed
-        self.complete = self._mark == len(self._events)
+        self.complete = self._mark == self._count
         if self.complete:
             self._cursor.finish()
 
     def _resume(self) -> None:
         """Go on where the cursor stands, unless the system has lost what it had then."""
         reached = self._cursor.reached()
-        if reached is None or reached.events >= len(self._events):
+        if reached is None or reached.events >= self._count:
             return
         lists = self._target.lists()
         try:
-            user_id = self._events[reached.events]["user_id"]
+            user_id = next(islice(self._source.events(), reached.events, None))["user_id"]
             now = lists.ask(user_id, 1, reached.position, _CAUGHT_UP_MS).position
         finally:
             lists.close()
@@ -180,7 +181,7 @@ class Player:
         bestsellers = Bestsellers(self._options.repeats)
         schedule: Schedule | None = None
         ahead = min(_AHEAD * len(lanes) * self._options.every, 2_000)
-        for number, event in enumerate(self._events):
+        for number, event in enumerate(islice(self._source.events(), self._count)):
             if number >= self._mark:
                 begin = time.monotonic(), float(event["timestamp"])
                 schedule = schedule or Schedule(self._options.speed, *begin)

@@ -1,23 +1,31 @@
-"""What a replay plays: a file, a folder of files, or records of a log, in order of event time."""
+"""What a replay plays: a file, a folder of files, or records of a log, in order of event time.
+
+What comes in order of time is read again whenever it is played, so that any size of it can be;
+what does not is sorted, and for that held in memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from producers.errors import OptionError, ReadError
-from producers.readers import read
+from producers.readers import Dataset, read
 from stream.canary import is_canary
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, RESERVED, time_of
 
 Record = dict[str, Any]
+#: Reads the events of a source from its start.
+Events = Callable[[], Iterator[Record]]
 
 #: The format a file's name tells; for others it has to be said.
 FORMAT_OF: Final = {".inter": "recbole", ".jsonl": "events", ".ndjson": "events"}
@@ -33,19 +41,13 @@ class Source:
     """Catalogue, people and feedback; every event has `event_id` and `timestamp` (seconds)."""
 
     name: str
-    events: list[Record]
+    count: int  # of the events
+    identity: str  # a digest of which events there are, and in which order
+    events: Events
     items: list[Record] = field(default_factory=list)
     users: list[Record] = field(default_factory=list)
-    sorted_here: bool = False  # the events did not come in order of time
+    sorted_here: bool = False  # the events did not come in order of time: they are in memory
     left_out: int = 0  # records that are no feedback of a client
-
-    def identity(self) -> str:
-        """A digest of which events there are, and in which order."""
-        digest = hashlib.blake2b(digest_size=16)
-        for event in self.events:
-            told = [event[name] for name in ("event_id", "user_id", "timestamp")]
-            digest.update(msgspec.json.encode(told))
-        return digest.hexdigest()
 
 
 def from_path(
@@ -57,17 +59,20 @@ def from_path(
     that is not in order of time.
     """
     files = _files(path, format) if path.is_dir() else [path]
-    sets = [read(file, _format(file, format), **options) for file in files]
-    parts = [(list(one.items), list(one.users), list(one.events)) for one in sets]
-    items = [item for part in parts for item in part[0]]
-    users = [user for part in parts for user in part[1]]
-    events = [event for part in parts for event in part[2]]
+    opened = [partial(read, file, _format(file, format), **options) for file in files]
+    sets = [one() for one in opened]
+    items = [item for one in sets for item in one.items]
+    users = [user for one in sets for user in one.users]
     name = path.stem if path.is_file() else path.name
-    return _source(name, events, items, users, strict)
+    return _source(name, [partial(_events, one) for one in opened], items, users, strict=strict)
+
+
+def _events(opened: Callable[[], Dataset]) -> Iterator[Record]:
+    return iter(opened().events)
 
 
 def from_records(
-    name: str, records: Iterable[tuple[str, float, bytes]], *, strict: bool = False
+    name: str, records: Callable[[], Iterable[tuple[str, float, bytes]]], *, strict: bool = False
 ) -> Source:
     """Records of a log, as (an id for an event without one, time of receipt, bytes).
 
@@ -75,50 +80,99 @@ def from_records(
     """
     items: dict[str, Record] = {}
     users: dict[str, Record] = {}
-    events: list[Record] = []
     left_out = 0
-    for made_up, received_at, body in records:
-        try:
-            record: Record = msgspec.json.decode(body)
-            kind = record["type"]
-            if kind in ("item", "user"):
-                (items if kind == "item" else users)[record[f"{kind}_id"]] = _without_type(record)
-            elif kind not in CONTROL and not is_canary(str(record.get("user_id"))):
-                record["timestamp"] = time_of(record.get("timestamp"), received_at)
-                record["event_id"] = record.get("event_id") or made_up
-                events.append(record)
-        except (msgspec.DecodeError, InvalidEvent, KeyError, TypeError):
+    for record in map(_decoded, records()):
+        if record is None:
             left_out += 1
+        elif record["type"] in ("item", "user"):
+            kind = record["type"]
+            (items if kind == "item" else users)[record[f"{kind}_id"]] = _without_type(record)
     live = [item for item in items.values() if not item.pop("deleted", False)]
-    return _source(name, events, live, list(users.values()), strict, left_out)
+
+    def events() -> Iterator[Record]:
+        for record in map(_decoded, records()):
+            if record and record["type"] not in CONTROL and not is_canary(str(record["user_id"])):
+                yield record
+
+    return _source(name, [events], live, list(users.values()), strict=strict, left_out=left_out)
+
+
+def _decoded(told: tuple[str, float, bytes]) -> Record | None:
+    """A record of a log, an event with its id and time; None for what cannot be read."""
+    made_up, received_at, body = told
+    try:
+        record: Record = msgspec.json.decode(body)
+        kind = record["type"]
+        if kind in ("item", "user"):
+            hash(record[f"{kind}_id"])
+        elif kind not in CONTROL:
+            hash(record["user_id"])
+            record["timestamp"] = time_of(record.get("timestamp"), received_at)
+            record["event_id"] = record.get("event_id") or made_up
+    except (msgspec.DecodeError, InvalidEvent, KeyError, TypeError):
+        return None
+    return record
+
+
+class _Part:
+    """The feedback of one file or log as it comes there. What it found is known once it is read."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self.in_order, self.left_out = True, 0
+
+    def __iter__(self) -> Iterator[Record]:
+        newest, self.left_out = float("-inf"), 0
+        for event in self._events():
+            if event["type"] in RESERVED | CONTROL:
+                self.left_out += 1
+                continue
+            # Without a time an event stands where `freshet evaluate` has it: at the start.
+            event["timestamp"] = float(event.get("timestamp") or 0.0)
+            self.in_order &= event["timestamp"] >= newest
+            newest = event["timestamp"]
+            yield event
+
+
+_time: Final = itemgetter("timestamp")
 
 
 def _source(
     name: str,
-    events: list[Record],
+    events: Sequence[Events],
     items: list[Record],
     users: list[Record],
-    strict: bool = False,
+    *,
+    strict: bool,
     left_out: int = 0,
 ) -> Source:
-    feedback = [event for event in events if event["type"] not in RESERVED | CONTROL]
-    if not feedback:
+    parts = [_Part(one) for one in events]
+
+    def merged() -> Iterator[Record]:
+        # Stable: of two events of one time the earlier part's comes first, as in a sort.
+        return heapq.merge(*parts, key=_time)
+
+    play: Events = merged
+    count, identity = _survey(merged())
+    in_order = all(part.in_order for part in parts)
+    if not count:
         raise ReadError(name, "at least one event of feedback, but there is none")
-    left_out += len(events) - len(feedback)
-    times = [_time(event) for event in feedback]
-    in_order = all(a <= b for a, b in pairwise(times))
-    if not in_order and strict:
-        raise ReadError(name, "events in order of time (--strict)")
-    order = sorted(range(len(feedback)), key=times.__getitem__)
-    for event, at in zip(feedback, times, strict=True):
-        event["timestamp"] = at
-    ordered = [feedback[at] for at in order]
-    return Source(name, ordered, items, users, not in_order, left_out)
+    if not in_order:
+        if strict:
+            raise ReadError(name, "events in order of time (--strict)")
+        play = sorted((event for part in parts for event in part), key=_time).__iter__
+        count, identity = _survey(play())
+    left_out += sum(part.left_out for part in parts)
+    return Source(name, count, identity, play, items, users, not in_order, left_out)
 
 
-def _time(event: Record) -> float:
-    # Without a time an event stands where `freshet evaluate` has it: at the start.
-    return float(event.get("timestamp") or 0.0)
+def _survey(events: Iterable[Record]) -> tuple[int, str]:
+    count, digest = 0, hashlib.blake2b(digest_size=16)
+    for event in events:
+        count += 1
+        told = [event[name] for name in ("event_id", "user_id", "timestamp")]
+        digest.update(msgspec.json.encode(told))
+    return count, digest.hexdigest()
 
 
 def _without_type(record: Record) -> Record:

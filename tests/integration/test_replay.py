@@ -83,7 +83,7 @@ def player(
     source: Source, url: str, folder: Path, options: Options, progress: Any = lambda _: None
 ) -> Player:
     target = Target(partial(Lists, url), partial(over_http, url, imported=True, timeout_s=10))
-    cursor = ReplayCursor(folder / "cursor", source.identity())
+    cursor = ReplayCursor(folder / "cursor", source.identity)
     return Player(source, target, options, cursor, progress)
 
 

@@ -135,7 +135,10 @@ def test_what_it_writes_is_read_again(lived: Any, tmp_path: Path) -> None:
     assert found["events"] == kinds["click"] + kinds["purchase"] + kinds["view"]
     assert found["hr@10"] > 0.2
     source = from_path(file, None, {})
-    assert len(source.events) == found["events"] and len(source.items) == SIZE.items
+    assert (
+        source.count == len(list(source.events())) == found["events"]
+        and len(source.items) == SIZE.items
+    )
 
 
 def test_places_are_looked_at_as_planted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,28 @@ def test_a_folder_of_files_is_merged_by_time(tmp_path: Path) -> None:
     write(tmp_path / "b.jsonl", view("u", "1", 10), view("u", "3", 30))
     write(tmp_path / "a.jsonl", view("v", "2", 20))
     (tmp_path / "notes.txt").write_text("not data")
+    source = from_path(tmp_path, None, {}, strict=True)
+    for _ in range(2):
+        assert [event["item_id"] for event in source.events()] == ["1", "2", "3"]
+    assert not source.sorted_here
+    write(tmp_path / "c.jsonl", view("w", "5", 50), view("w", "4", 40), view("w", "6", 50))
     source = from_path(tmp_path, None, {})
-    assert [event["item_id"] for event in source.events] == ["1", "2", "3"]
-    assert source.sorted_here
+    assert [event["item_id"] for event in source.events()] == ["1", "2", "3", "4", "5", "6"]
+    assert source.sorted_here and source.count == 6
     with pytest.raises(ReadError, match="in order of time"):
         from_path(tmp_path, "events", {}, strict=True)
+
+
+def test_events_in_order_of_time_are_not_held_in_memory(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", *(view(f"u{n}", str(n), n) for n in range(4_000)))
+    tracemalloc.start()
+    try:
+        source = from_path(file, None, {})
+        assert sum(1 for _ in source.events()) == source.count == 4_000
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < most < 400_000, "100 bytes an event, where one in memory takes 500"
 
 
 def test_a_source_needs_a_format_and_an_event(tmp_path: Path) -> None:
@@ -50,7 +68,7 @@ def test_a_source_needs_a_format_and_an_event(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"holds no \*\.inter"):
         from_path(tmp_path, None, {})
     with pytest.raises(ReadError, match="at least one event"):
-        from_records("log", [])
+        from_records("log", list)
 
 
 def test_records_of_a_log_are_taken_for_what_they_are() -> None:
@@ -64,10 +82,11 @@ def test_records_of_a_log_are_taken_for_what_they_are() -> None:
         b'{"type":"impression","user_id":"u","recommendation_id":"r","items":[]}',
         b"no record",
     ]
-    source = from_records("log", [(f"id{n}", 5.0, body) for n, body in enumerate(records)])
+    log = [(f"id{n}", 5.0, body) for n, body in enumerate(records)]
+    source = from_records("log", lambda: log)
     assert source.items == [{"item_id": "a", "title": "new"}]
     assert source.users == [{"user_id": "u", "attributes": {}}]
-    [event] = source.events
+    [event] = source.events()
     assert (event["event_id"], event["timestamp"]) == ("id2", 5.0)
     assert source.left_out >= 1
 
@@ -133,8 +152,8 @@ class Api:
 
 def play(api: Api, events: list[dict[str, Any]], folder: Path, options: Options) -> Figures:
     numbered = [{**event, "event_id": str(n)} for n, event in enumerate(events)]
-    source = Source("s", numbered)
-    player = Player(source, api.target(), options, ReplayCursor(folder / "c", source.identity()))
+    source = Source("s", len(numbered), "s", numbered.__iter__)
+    player = Player(source, api.target(), options, ReplayCursor(folder / "c", source.identity))
     player.run()
     return player.figures
 
