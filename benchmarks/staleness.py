@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, help="only the first N events")
     parser.add_argument("--lag", default="0,10,100,1000,1h")
-    parser.add_argument("--lag-crowd", default="1000")
+    parser.add_argument("--lag-crowd", default="1000,10000,1h")
     asked = parser.parse_args()
     lags = [
         *parse_lags(asked.lag, "--lag"),

@@ -28,6 +28,9 @@ _DASHES: Final = ("", "7,4", "2,4", "9,3,2,3", "4,2", "12,4", "1,3", "6,2,1,2")
 _WIDTH: Final = 880
 _HEIGHT: Final = 340
 _LEGEND_ROW: Final = 16
+# Labels side by side take about so much a letter; longer ones are turned.
+_LETTER: Final = 7
+_TURNED: Final = 20
 _FONT: Final = '"Avenir Next", "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
@@ -96,6 +99,9 @@ def _lines(plot: Plot) -> Any:
 def _bars(plot: Plot) -> Any:
     chart = _pygal().Bar(**_config(plot), print_values=True, print_values_position="top")
     chart.x_labels = list(plot.labels)
+    longest = max(map(len, plot.labels), default=0)
+    if (longest + 1) * _LETTER * len(plot.labels) > _WIDTH:
+        chart.x_label_rotation = _TURNED
     for line in plot.lines:
         values: list[float | None] = [None] * len(plot.labels)
         for x, y in line.points:
