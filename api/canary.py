@@ -128,13 +128,9 @@ class Canary(Collector):
         return clicked and answer.served_by == "personal" and not answer.degraded
 
     def _item(self) -> str | None:
-        model = self._service.model
-        if model.items == 0:
-            return None
-        try:
-            return model.id_of(self._turn % min(model.items, _ITEMS)) or None
-        except IndexError:  # it was counted a moment before it has its id
-            return None
+        reader = self._service.model.reader
+        items = min(reader.items, _ITEMS)
+        return reader.id_of(self._turn % items) if items else None
 
     def _type(self) -> str | None:
         types = self._service.model.settings.events

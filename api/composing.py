@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Raw, Struct
+from numpy.typing import NDArray
 
 from api.wanted import Wanted
 from models.answers import Listed
-from models.model import Model
+from models.reader import Reader
 
 #: Items as they are sent: JSON objects.
 Items = list[Raw]
@@ -34,24 +36,26 @@ class _Place(Struct, omit_defaults=True):
 
 
 class Composed(NamedTuple):
-    """A list as it is shown, its items' ids, and the places it was made of."""
+    """A list as it is shown, its items' ids and keys, and the places it was made of."""
 
     items: Items
     item_ids: list[str]
     places: Sequence[Listed]
+    keys: NDArray[np.uint64]
 
 
-def compose(model: Model, places: Sequence[Listed], wanted: Wanted) -> Composed:
-    """The final list."""
-    items = [_item(model, place, wanted) for place in places]
-    return Composed(items, model.ids_of([place.row for place in places]), places)
+def compose(reader: Reader, places: Sequence[Listed], wanted: Wanted) -> Composed:
+    """The final list; `places` are those of this very reader."""
+    items = [_item(reader, place, wanted) for place in places]
+    rows = [place.row for place in places]
+    return Composed(items, reader.ids_of(rows), places, reader.keys_of(rows))
 
 
-def _item(model: Model, place: Listed, wanted: Wanted) -> Raw:
-    explanation = _explanation(model, place) if wanted.explain else None
-    because = model.ids_of(place.because)
+def _item(reader: Reader, place: Listed, wanted: Wanted) -> Raw:
+    explanation = _explanation(reader, place) if wanted.explain else None
+    because = reader.ids_of(place.because)
     said = _encode(_Place(place.score, place.reason, because, explanation))
-    return joined(chosen(model.described(place.row), wanted.fields), said)
+    return joined(chosen(reader.described(place.row), wanted.fields), said)
 
 
 def joined(described: bytes, said: bytes) -> Raw:
@@ -75,7 +79,7 @@ def chosen(described: bytes, fields: Sequence[str] | None) -> bytes:
     return _encode({name: document[name] for name in ("item_id", *fields) if name in document})
 
 
-def _explanation(model: Model, place: Listed) -> dict[str, Any]:
+def _explanation(reader: Reader, place: Listed) -> dict[str, Any]:
     why = place.explanation
     if why is None:  # no ranker's score: a count's, or that of the place an item was drawn into
         return bare_explanation(place.score, place.reason)
@@ -83,7 +87,7 @@ def _explanation(model: Model, place: Listed) -> dict[str, Any]:
         "base": why.base,
         "sources": why.sources,
         "events": [
-            {"item_id": model.id_of(row), "source": source, "value": value}
+            {"item_id": reader.id_of(row), "source": source, "value": value}
             for row, source, value in why.events
         ],
     }

@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from api.composing import Items, compose
 from api.load import Load
@@ -20,10 +22,11 @@ from models.examples import Past, empty_past
 from models.facets import Filters
 from models.model import Model
 from models.pasts import joined
+from models.reader import Reader
 from stream.profiles import UserRow
 from stream.service import Reading
 
-Rung = tuple[str, Callable[[], Sequence[Listed] | None]]
+Rung = tuple[str, Callable[[Reader], Sequence[Listed] | None]]
 
 #: Items kept for the moment when nothing else works: the longest list that can be asked for.
 KEPT: Final = 100
@@ -31,6 +34,7 @@ KEPT: Final = 100
 _KEPT_FOR_S: Final = 10.0
 # A broken rung is met by every request; one warning in this time is enough to act on.
 _WARN_EVERY_S: Final = 1.0
+_NO_KEYS: Final = np.empty(0, np.uint64)
 
 logger = structlog.get_logger(__name__)
 
@@ -42,8 +46,8 @@ class RowsAway(Exception):
 class Answer(NamedTuple):
     """A list ready to be sent. `degraded`: a healthy system would have answered from above.
 
-    `item_ids` and `places` are what the items were made of, with their propensities; empty for a
-    list that was kept.
+    `places` are what the items, of these ids and keys, were made of, with their propensities;
+    empty for a list that was kept.
     """
 
     items: Items
@@ -51,6 +55,7 @@ class Answer(NamedTuple):
     degraded: bool
     item_ids: Sequence[str] = ()
     places: Sequence[Listed] = ()
+    keys: NDArray[np.uint64] = _NO_KEYS
 
 
 def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
@@ -64,6 +69,32 @@ def _asked_for(past: Past, types: Sequence[str], wanted: Wanted) -> Asked:
 
 def _has_acted(row: UserRow | None) -> bool:
     return row is not None and bool(row.counts)
+
+
+def _recommended(reader: Reader, row: UserRow | None, wanted: Wanted) -> Sequence[Listed]:
+    return reader.recommend(_asked(row, wanted), wanted.draw, wanted.user_id)
+
+
+def _knows(reader: Reader, row: UserRow) -> bool:
+    return any(reader.row_of(int(key)) >= 0 for key in row.past.history_key)
+
+
+def _trend(wanted: Wanted) -> Rung:
+    return "trending", lambda reader: _trending(reader, wanted)
+
+
+def _trending(reader: Reader, wanted: Wanted, row: UserRow | None = None) -> Sequence[Listed]:
+    """Filled up with the rest of the catalogue where little has happened yet."""
+    asked = _asked(row, wanted)
+    listed = reader.trending(wanted.k, asked)
+    if len(listed) < wanted.k:
+        there = {place.row for place in listed}
+        listed += [
+            Listed(place.row, 0.0, place.reason, place.because)
+            for place in reader.recommend(asked)
+            if place.row not in there
+        ]
+    return listed[: wanted.k]
 
 
 class HasModel(Protocol):
@@ -91,19 +122,19 @@ class Ladder:
         row = reading.row if reading else None
         acted = _has_acted(row)
 
-        def from_past() -> Sequence[Listed] | None:
+        def from_past(reader: Reader) -> Sequence[Listed] | None:
             if reading is None:
                 raise RowsAway
-            return self._from_row(row, wanted) if acted else None
+            return _recommended(reader, row, wanted) if acted else None
 
-        def for_strangers() -> Sequence[Listed] | None:
+        def for_strangers(reader: Reader) -> Sequence[Listed] | None:
             if acted:
                 return None
             # Of somebody who has not acted yet, attributes may be known.
-            return self._recommended(row, wanted)
+            return _recommended(reader, row, wanted)
 
-        def from_trend() -> Sequence[Listed]:
-            return self._trending(wanted, row)
+        def from_trend(reader: Reader) -> Sequence[Listed]:
+            return _trending(reader, wanted, row)
 
         rungs: list[Rung] = [("personal", from_past)]
         rungs += [("trending", for_strangers), ("trending", from_trend)]
@@ -112,13 +143,11 @@ class Ladder:
     def session(self, past: Callable[[], UserRow | None], wanted: Wanted) -> Answer:
         """For events that came with the request; trending where no item of theirs is known."""
 
-        def from_past() -> Sequence[Listed] | None:
+        def from_past(reader: Reader) -> Sequence[Listed] | None:
             row = past()
-            return self._from_row(row, wanted) if row and self._knows(row) else None
+            return _recommended(reader, row, wanted) if row and _knows(reader, row) else None
 
-        return self._first(
-            [("session", from_past), ("trending", lambda: self._trending(wanted))], wanted
-        )
+        return self._first([("session", from_past), _trend(wanted)], wanted)
 
     def many(
         self, user_ids: Sequence[str], readings: Sequence[Reading | None], wanted: Wanted
@@ -134,16 +163,17 @@ class Ladder:
                 groups.setdefault(names, []).append(at)
         answers: dict[int, Answer] = {}
         try:
+            reader = self._service.model.reader
             for names, group in groups.items():
                 rows = [reading.row for at in group if (reading := readings[at])]
                 past = joined([row.past if row is not None else empty_past() for row in rows])
-                lists = self._service.model.recommend_all(
+                lists = reader.recommend_all(
                     _asked_for(past, names, wanted), [user_ids[at] for at in group]
                 )
                 for at, row, listed in zip(group, rows, lists, strict=True):
-                    shown = compose(self._service.model, listed, wanted)
+                    shown = compose(reader, listed, wanted)
                     rung = "personal" if _has_acted(row) else "trending"
-                    answers[at] = Answer(shown.items, rung, False, shown.item_ids, shown.places)
+                    answers[at] = Answer(shown.items, rung, False, *shown[1:])
         except Exception:  # noqa: BLE001 - whatever broke, each gets what can be had
             self._warn("personal")
         if len(answers) < len(readings):
@@ -155,16 +185,14 @@ class Ladder:
         """Items like this one; trending ones for an item nobody knows."""
         others = Wanted(k, Filters(exclude=(item_id,)))
 
-        def alike() -> Sequence[Listed] | None:
-            return self._service.model.similar(item_id, k) or None
+        def alike(reader: Reader) -> Sequence[Listed] | None:
+            return reader.similar(item_id, k) or None
 
-        return self._first(
-            [("session", alike), ("trending", lambda: self._trending(others))], others
-        )
+        return self._first([("session", alike), _trend(others)], others)
 
     def trending(self, k: int) -> Answer:
         wanted = Wanted(k)
-        return self._first([("trending", lambda: self._trending(wanted))], wanted)
+        return self._first([_trend(wanted)], wanted)
 
     def hurried(self) -> bool:
         """Whether lists come from what is kept, because requests pile up."""
@@ -187,8 +215,9 @@ class Ladder:
         degraded = False
         for name, rung in rungs:
             try:
-                listed = rung()
-                shown = None if listed is None else compose(self._service.model, listed, wanted)
+                reader = self._service.model.reader
+                listed = rung(reader)
+                shown = None if listed is None else compose(reader, listed, wanted)
             except RowsAway:  # told where it happened
                 degraded = True
                 continue
@@ -199,35 +228,8 @@ class Ladder:
             if shown is not None:
                 if not degraded:
                     self._keep()
-                return Answer(shown.items, name, degraded, shown.item_ids, shown.places)
+                return Answer(shown.items, name, degraded, *shown[1:])
         return Answer(self._kept.pick(self._service.model, wanted), "static", True)
-
-    def _from_row(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed] | None:
-        if row is None:
-            return None
-        return self._recommended(row, wanted)
-
-    def _recommended(self, row: UserRow | None, wanted: Wanted) -> Sequence[Listed]:
-        asked = _asked(row, wanted)
-        return self._service.model.recommend(asked, wanted.draw, wanted.user_id)
-
-    def _knows(self, row: UserRow) -> bool:
-        model = self._service.model
-        return any(model.row_of(int(key)) >= 0 for key in row.past.history_key)
-
-    def _trending(self, wanted: Wanted, row: UserRow | None = None) -> Sequence[Listed]:
-        """Filled up with the rest of the catalogue where little has happened yet."""
-        model = self._service.model
-        asked = _asked(row, wanted)
-        listed = model.trending(wanted.k, asked)
-        if len(listed) < wanted.k:
-            there = {place.row for place in listed}
-            listed += [
-                Listed(place.row, 0.0, place.reason, place.because)
-                for place in model.recommend(asked)
-                if place.row not in there
-            ]
-        return listed[: wanted.k]
 
     def _keep(self) -> None:
         """Remember a list for the last rung, while things work."""
@@ -236,9 +238,9 @@ class Ladder:
             return
         self._kept_at = now
         try:
-            kept, model = Wanted(KEPT), self._service.model
-            items = compose(model, self._trending(kept), kept).items
-            self._kept = Standby(items, model.key_of) if items else self._kept
+            kept, reader = Wanted(KEPT), self._service.model.reader
+            items = compose(reader, _trending(reader, kept), kept).items
+            self._kept = Standby(items, reader.key_of) if items else self._kept
         except Exception:  # noqa: BLE001 - the list kept before stays
             self._warn("static")
 

@@ -15,12 +15,12 @@ from models.tables import Arena
 class Catalogue:
     """What is known of items beside what is learned; one thread writes, any number read."""
 
-    def __init__(self, arena: Arena) -> None:
-        self._ids = arena.add_blobs("items.id")
-        self._documents = arena.add_blobs("items.document")
-        self.facets = Facets()
+    def __init__(self, arena: Arena, facets: Facets | None = None) -> None:
+        self._ids = arena.add_blobs("items.id", "items")
+        self._documents = arena.add_blobs("items.document", "items")
+        self.facets = facets or Facets()
         # Items readers may list: the kernel counts a new one before it has its id here.
-        self.named = 0
+        self.named = len(self._ids)
 
     def add(self, item_id: str) -> None:
         """Take in the item of the next row; it may be listed from `name_all` on."""

@@ -94,6 +94,28 @@ def _to_slots(
             weight[row, slot] = dense[row, other]
 
 
+def renumber(arena: Arena, name: str, moved: NDArray[np.int32]) -> None:
+    """Follow rows to where they moved (int32[items], -1 = gone); what is gone is no partner."""
+    _renumber(
+        arena[f"cooccurrence.{name}.partner"], arena[f"cooccurrence.{name}.weight"], moved,
+        arena.count("items"),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _renumber(
+    partner: NDArray[np.int32], weight: NDArray[np.float32], moved: NDArray[np.int32], items: int
+) -> None:
+    for row in range(min(items, partner.shape[0])):
+        kept = 0  # free slots stand behind those in use
+        for slot in range(SLOTS):
+            to = moved[partner[row, slot] - 1] if partner[row, slot] > 0 else -1
+            if to >= 0:
+                partner[row, kept], weight[row, kept] = to + 1, weight[row, slot]
+                kept += 1
+        partner[row, kept:], weight[row, kept:] = 0, 0.0
+
+
 # Inner functions are given arrays one by one, not the view: numba counts references of all
 # that is passed, and that took longer than the work.
 

@@ -49,7 +49,7 @@ class Facets:
     def put(self, row: int, item: Mapping[str, Any]) -> None:
         """Note the catalogue's fields of a row that holds none."""
         if row >= self._price.shape[0]:
-            size = 2 * row
+            size = max(2 * row, 64)
             self._price, self._stock = _longer(self._price, size), _longer(self._stock, size)
         self._price[row] = _number(item.get("price"))
         self._stock[row] = _number(item.get("stock"))
@@ -64,6 +64,17 @@ class Facets:
         for category in item.get("categories") or ():
             self._members.get(category, set()).discard(row)
             self._rows.pop(category, None)
+
+    def renumbered(self, stay: NDArray[np.int64], moved: NDArray[np.int32]) -> Facets:
+        """Those of the rows `stay` alone; `moved` (int32[items]) has their new rows, else -1."""
+        others = Facets()
+        noted = stay[stay < self._price.shape[0]]
+        others._price, others._stock = self._price[noted], self._stock[noted]
+        for category, members in self._members.items():
+            rows = moved[np.fromiter(members, np.int64, len(members))]
+            if (left := rows[rows >= 0]).size:
+                others._members[category] = set(left.tolist())
+        return others
 
     def block(
         self, blocked: NDArray[np.uint8], filters: Filters, row_of: Callable[[str | int], int]

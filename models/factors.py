@@ -71,6 +71,20 @@ def view(arena: Arena, settings: Settings) -> Factors:
     return Factors._make([*columns, parameters, tiles_of(columns[0]), work])
 
 
+def forget(arena: Arena, gone: NDArray[np.int64]) -> None:
+    """Take the vectors of the rows `gone` out of the sum over all items."""
+    if arena["factors.vectors"].shape[0] > 0:
+        _forget(arena["factors.vectors"], arena["factors.items"], gone)
+
+
+@njit(cache=True, nogil=True)
+def _forget(
+    vectors: NDArray[np.float32], items: NDArray[np.float32], gone: NDArray[np.int64]
+) -> None:
+    for at in range(gone.shape[0]):
+        _replace(items, vectors[gone[at]], np.float32(-1.0))
+
+
 @njit(cache=True, nogil=True)
 def solve(a: NDArray[np.float32], b: NDArray[np.float32], x: NDArray[np.float32]) -> None:
     """Solve `a·x = b` by Cholesky for the upper half of a positive `a`, which is spent.
@@ -156,16 +170,16 @@ def start(f: Factors, item: int, key: np.uint64) -> None:
     for d in range(dims):
         bits = mix(key + np.uint64(d) * np.uint64(0xD1B54A32D192ED03))
         f.vectors[item, d] = np.float32(((bits >> np.uint64(11)) * 2.0**-53 - 0.5) * 0.2)
-    _replace(f, f.vectors[item], np.float32(1.0))
+    _replace(f.items, f.vectors[item], np.float32(1.0))
     place(f.tiles, item, f.vectors[item])
 
 
 @njit(cache=True, nogil=True)
-def _replace(f: Factors, q: NDArray[np.float32], sign: np.float32) -> None:
+def _replace(items: NDArray[np.float32], q: NDArray[np.float32], sign: np.float32) -> None:
     dims = q.shape[0]
     for i in range(dims):
         for j in range(i, dims):
-            f.items[i, j] += sign * q[i] * q[j]
+            items[i, j] += sign * q[i] * q[j]
 
 
 @njit(cache=True, nogil=True)
@@ -191,7 +205,7 @@ def learn(
             f.users[i, j] += _NEWS * (both - f.users[i, j])
             f.work[i, j] = f.products[item, i, j] + np.float32(p[_UNSEEN_USERS]) * f.users[i, j]
         f.work[i, i] += np.float32(p[_REGULAR])
-    _replace(f, q, np.float32(-1.0))
+    _replace(f.items, q, np.float32(-1.0))
     solve(f.work[:dims], f.sums[item], q)
-    _replace(f, q, np.float32(1.0))
+    _replace(f.items, q, np.float32(1.0))
     place(f.tiles, item, q)

@@ -16,7 +16,7 @@ from models.impressions import PLACES, Lists
 from models.index import find, insert
 from models.ranking import mask, rank, read_ages, read_past
 from models.sources import learn_sources
-from models.state import Scratch, State
+from models.state import ACTS, Scratch, State
 
 #: Length of the list an example is scored against.
 LIST: Final = 20
@@ -152,10 +152,9 @@ def _learn_one(s: State, w: Scratch, examples: Examples, types: Types, at: int, 
         s.census, examples.type[at], examples.prior[at],
         past.history_start[at + 1] - past.history_start[at],
     )  # fmt: skip
-    if known < 0 and s.used[0] >= s.options[2]:
-        s.census[presets.IGNORED] += 1
-        return
     item = known if known >= 0 else add_item(s, examples.item_key[at])
+    s.counts[ACTS] += 1
+    s.active[item] = s.counts[ACTS]
     items = s.used[0]
     weight = types.weight[examples.type[at]]
     if weight <= 0.0:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,33 +15,34 @@ from models.answers import Asked, Listed
 from models.catalogue import Catalogue
 from models.coarse import place_coarse
 from models.examples import Examples, part_of, types_of
-from models.exploration import Budget, draw_of, explored
-from models.facets import ANY, Filters
 from models.impressions import Lists, Outcomes, no_lists
-from models.index import find, fingerprint
+from models.index import find
 from models.learned import Learned
 from models.learning import Scores, add_item, learn, no_scores
+from models.leaving import let_go, parted, with_room
 from models.live import Live
-from models.pasts import row_of
 from models.ratings import Ratings
+from models.reader import Reader, Shared
 from models.river_party import Party, learn_rated
-from models.river_turns import blended, learn_with_guests
-from models.served import Served
+from models.river_turns import learn_with_guests
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 4
+LEARNING_VERSION = 5
 
 
 class Model:
-    """The item side of the recommender; one writer learns, any number of threads read."""
+    """The item side of the recommender; one writer learns, any number of threads read.
+
+    `reader` is what they read: take it once for all that belongs together.
+    """
 
     def __init__(self, settings: LearningSettings, seed: int = 1) -> None:
         self.seed = seed
-        self._threads = threading.local()
-        self._served = Served()
-        self._budget = Budget()
+        self._shared = Shared(seed)
+        #: Told the ids and rows of items that left, right after it.
+        self.told_left: Callable[[list[str], NDArray[np.int64]], None] | None = None
         self._start(settings)
 
     def _start(self, settings: LearningSettings) -> None:
@@ -76,7 +76,7 @@ class Model:
         """
         parts: list[tuple[int, Learned]] = []
         lists = lists or no_lists(len(item_ids))
-        for start, stop in self.live.cuts(len(item_ids)):
+        for start, stop in self._parts(examples):
             part = part_of(examples, start, stop)
             taken_from = impressions.part_of(lists, start, stop)
             ids = item_ids[start:stop]
@@ -87,13 +87,30 @@ class Model:
             ratings = learn_rated(self.ratings, self.guests, part, types)
             places = positions[start:stop] if positions is not None else None
             drifts = self.live.observe(
-                self._state, part, types, taken_from.rung, scores, ratings, places, partition
+                self.reader.state, part, types, taken_from.rung, scores, ratings, places, partition
             )
             if self.live.turn(self.settings):
                 self._refresh()
             parts.append((start, Learned(scores, ratings, drifts)))
         self.version += 1
         return Learned.joined(parts)
+
+    def _parts(self, examples: Examples) -> Iterator[tuple[int, int]]:
+        """Parts of a batch between which learning may change its pace, or items leave."""
+        for start, stop in self.live.cuts(examples.type.shape[0]):
+            begin = start
+            while begin < stop:
+                end = begin + self._fit(examples.item_key[begin:stop], examples.flags[begin:stop])
+                if end > begin:
+                    yield begin, end
+                if end < stop:
+                    self._let_leave()
+                begin = end
+
+    def _fit(self, keys: NDArray[np.uint64], flags: NDArray[np.uint8]) -> int:
+        """How many examples can be learned before an item has to leave."""
+        s, room = self.reader.state, self.settings.max_items - self.items
+        return len(keys) if len(keys) <= room else with_room(s.slots, s.key, keys, flags, room)
 
     def _learn_part(
         self, examples: Examples, item_ids: Sequence[str], types: list[str], lists: Lists
@@ -102,9 +119,9 @@ class Model:
         scores = no_scores(len(item_ids))
         done = 0
         while done < len(item_ids):
-            self._make_room(self.items + len(item_ids))
-            before = self.items
-            stopped = learn(self._state, self._scratch(), examples, lists, meaning, done, scores)
+            self._make_room(min(self.items + len(item_ids), self.settings.max_items))
+            before, reader = self.items, self.reader
+            stopped = learn(reader.state, reader.scratch(), examples, lists, meaning, done, scores)
             new, told = self.arena["items.key"][before : self.items], slice(done, stopped)
             self._catalogue.name_new(new, examples.item_key[told], item_ids[told])
             if stopped < len(item_ids):
@@ -114,7 +131,7 @@ class Model:
 
     def observe(self, outcomes: Outcomes, types: list[str]) -> None:
         """Count lists that are closed; `types` names the types in their masks."""
-        s, meaning = self._state, types_of(types, self.settings.events)
+        s, meaning = self.reader.state, types_of(types, self.settings.events)
         self.live.quality.note_shown(outcomes, meaning)
         if not self.settings.impressions.learn:
             return
@@ -124,16 +141,15 @@ class Model:
     def put_item(self, item: Mapping[str, Any]) -> None:
         """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
         row = self._row_or_new(item["item_id"])
-        if row is None:
-            return
         self._catalogue.put(row, item)
-        self.arena["items.blocked"][row] = not item.get("available", True) or bool(
-            item.get("deleted")
-        )
+        s = self.reader.state
+        s.blocked[row] = not item.get("available", True) or bool(item.get("deleted"))
+        s.counts[state.ACTS] += 1
+        s.active[row] = s.counts[state.ACTS]
         if not item.get("deleted"):
             content.describe(self.arena, row, item)
             self.ratings.describe(self.key_of(item["item_id"]), item)
-            place_coarse(self._state.content.coarse, row, self.arena["content.vectors"][row])
+            place_coarse(s.content.coarse, row, s.content.vectors[row])
             self.live.quality.describe(row, item.get("categories") or ())
         self.version += 1
 
@@ -147,23 +163,35 @@ class Model:
         self.guests.apply(settings.river)
         factors.turn(self.arena, settings.factors, settings.sources.factors)
         self._refresh()
+        if self.items > settings.max_items:
+            self._let_leave()
         self.version += 1
 
-    def _row_or_new(self, item_id: str) -> int | None:
-        key = np.uint64(self.key_of(item_id))
-        row = find(self._state.slots, self._state.key, key)
+    def _row_or_new(self, item_id: str) -> int:
+        s, key = self.reader.state, np.uint64(self.key_of(item_id))
+        row = find(s.slots, s.key, key)
         if row >= 0:
             return int(row)
         if self.items >= self.settings.max_items:
-            self.arena["census"][presets.IGNORED] += 1
-            return None
+            self._let_leave()
         if self.items >= cooccurrence.DENSE_ITEMS and self._dense:
             self._go_sparse()
         self._make_room(self.items + 1)
         self._catalogue.add(item_id)
-        row = add_item(self._state, key)
+        row = add_item(self.reader.state, key)
         self._catalogue.name_all()
         return int(row)
+
+    def _let_leave(self) -> None:
+        """Let those items leave that nobody acted on for longest; rows get other numbers."""
+        active = self.arena["items.active"][: self.items]
+        stay, gone = parted(active, self.settings.max_items)
+        left = [self.id_of(row) for row in gone.tolist()] if self.told_left else []
+        quality = self.live.quality
+        self._catalogue = let_go(self.arena, self._catalogue, quality, stay, gone)
+        self._refresh()
+        if self.told_left:
+            self.told_left(left, gone)
 
     # What is read: from any thread.
 
@@ -178,9 +206,9 @@ class Model:
         return decided if self.settings.preset == "auto" else self.settings.preset
 
     @property
-    def items_ignored(self) -> int:
-        """Events and catalogue records of items that came when `max_items` were known."""
-        return int(self.arena["census"][presets.IGNORED])
+    def items_left(self) -> int:
+        """Items that left so far because `max_items` were known."""
+        return int(self.arena["items.counts"][state.LEFT])
 
     @property
     def clock(self) -> float:
@@ -188,105 +216,44 @@ class Model:
         return float(self.arena["clock"][0])
 
     def key_of(self, text: str) -> int:
-        return fingerprint(text, self.seed.to_bytes(8, "little"))
+        return self.reader.key_of(text)
+
+    # Lists and names as the newest reader has them. Rows are of that reader: who reads beside
+    # the learner takes `reader` once, and asks it alone.
 
     def id_of(self, row: int) -> str:
-        return self.ids_of((row,))[0]
-
-    def ids_of(self, rows: Iterable[int]) -> list[str]:
-        return self._catalogue.ids_of(rows)
+        return self.reader.id_of(row)
 
     def row_of(self, key: int) -> int:
-        """Row of an item's key, -1 if it was never met."""
-        s = self._state
-        row = int(find(s.slots, s.key, np.uint64(key)))
-        return row if row < self._catalogue.named else -1
-
-    def keys_of(self, rows: Sequence[int]) -> NDArray[np.uint64]:
-        """Keys of the items in these rows."""
-        return self._state.key[rows] if rows else np.empty(0, np.uint64)
+        return self.reader.row_of(key)
 
     def document(self, row: int) -> dict[str, Any] | None:
-        """The catalogue's fields of an item, None where it was never put or was deleted."""
-        return self._catalogue.document(row)
-
-    def described(self, row: int) -> bytes:
-        """The catalogue's fields of an item as JSON: at least its `item_id`."""
-        return self._catalogue.described(row)
+        return self.reader.document(row)
 
     def is_listed(self, key: int) -> bool:
-        """Whether an item may be in lists: it was met, and was not taken out of the catalogue."""
-        row = self.row_of(key)
-        return row >= 0 and not self._state.blocked[row]
+        return self.reader.is_listed(key)
 
     def recommend(self, asked: Asked, draw: str | None = None, user_id: str = "") -> list[Listed]:
-        """Rank for a past; the list is what `evaluate` ranks after the same log.
-
-        With `draw`, the id of a list that will be shown, a new item may be drawn into it.
-        Guests are told who asks; without any, `user_id` does not matter.
-        """
-        s, blocked, settings = self._state, self._allowed(asked.filters), self.effective
-        if self.guests.lists.guests:
-            user = self.key_of(user_id)
-            places = blended(self, asked, user, blocked, learning=False)[0][: asked.k]
-        else:
-            places = self.ranked(asked, blocked)
-        if asked.explain:
-            guests = bool(self.guests.lists.guests)
-            places = answers.explained(s, self._scratch(), asked, blocked, settings, places, guests)
-        if draw is not None and settings.exploration.share > 0.0:
-            number = draw_of(draw, self.seed)
-            places = explored(s, asked, places, blocked, settings, self._budget, number)
-        self._served.count([places])
-        return places
+        return self.reader.recommend(asked, draw, user_id)
 
     def recommend_all(self, asked: Asked, user_ids: Sequence[str]) -> list[list[Listed]]:
-        """The lists of `recommend`, without draws, for every row of the past."""
-        if self.guests.lists.guests:
-            rows = (asked._replace(past=row_of(asked.past, at)) for at in range(len(user_ids)))
-            pairs = zip(rows, user_ids, strict=True)
-            return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
-        s, blocked = self._state, self._allowed(asked.filters)
-        lists = answers.listed_for_all(s, self._scratch(), asked, blocked, self.effective)
-        self._served.count(lists)
-        return lists
-
-    @property
-    def view(self) -> state.State:
-        """The tables as readers may see them now."""
-        return self._state
-
-    def ranked(self, asked: Asked, blocked: NDArray[np.uint8]) -> list[Listed]:
-        """The kernel's own list."""
-        return answers.listed(self._state, self._scratch(), asked, blocked, self.effective)
-
-    @property
-    def masked(self) -> NDArray[np.uint8]:
-        """uint8[items]: what this thread's newest list had to leave out."""
-        return self._scratch().masked
+        return self.reader.recommend_all(asked, user_ids)
 
     def similar(self, item_id: str, k: int) -> list[Listed]:
-        """Items like this one, by behaviour and content; for an unknown id an empty list."""
-        row = self.row_of(self.key_of(item_id))
-        if row < 0:
-            return []
-        blocked = self._state.blocked[: self._catalogue.named]
-        return answers.similar_to(self._state, self._scratch(), row, k, blocked)
+        return self.reader.similar(item_id, k)
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
-        """The k items with the most recent attention, less what `asked` leaves out."""
-        blocked = self._allowed(asked.filters if asked else ANY)
-        return answers.trending_of(self._state, asked, blocked, k, self.effective)
+        return self.reader.trending(k, asked)
 
     def rating(self, user_id: str, item_id: str, attributes: Sequence[int] = ()) -> float:
         """The rating, 1 to 5, this user would give this item; `attributes` are keys of theirs."""
-        now = float(self._state.clock[0])
+        now = self.clock
         user, item = self.key_of(user_id), self.key_of(item_id)
         return self.ratings.predict_one(user, item, now, attributes, self.guests.ask(user, item))
 
     def click_through(self) -> dict[str, Any]:
         """Shown and taken by place and by rung, and how much each place is looked at."""
-        return impressions.click_through(self._state.impressions)
+        return impressions.click_through(self.reader.state.impressions)
 
     def embedding(self, asked: Asked) -> NDArray[np.float32]:
         """The user's embedding (float32[dims], norm 1 or zeros) for a past."""
@@ -298,21 +265,14 @@ class Model:
         np.cumsum([len(history) for history in histories], out=starts[1:])
         keys = np.concatenate([*histories, np.empty(0, np.uint64)])
         out = np.empty((len(histories), self.settings.embeddings.dims), np.float32)
-        answers.embeddings_of(self._state, self._scratch(), starts, keys, out)
+        reader = self.reader
+        answers.embeddings_of(reader.state, reader.scratch(), starts, keys, out)
         return out
 
     def quality(self) -> dict[str, Any]:
         """Live quality and drift, as `GET /v1/quality` shows them."""
         told = self.live.report(self.items, self.settings)
-        return {**told, "source_shares": self._served.shares()}
-
-    def _allowed(self, filters: Filters = ANY) -> NDArray[np.uint8]:
-        """Blocked items for one request (uint8[items]): the catalogue's, and the filters'."""
-        blocked = self._state.blocked[: self._catalogue.named]
-        return self._catalogue.facets.block(blocked, filters, self._row)
-
-    def _row(self, item: str | int) -> int:
-        return self.row_of(item if isinstance(item, int) else self.key_of(item))
+        return {**told, "source_shares": self._shared.served.shares()}
 
     # The state as a whole.
 
@@ -390,15 +350,8 @@ class Model:
             self._refresh()
 
     def _refresh(self) -> None:
-        """Swap the view readers hold; they keep the old arrays until their call is over."""
+        """Swap the reader; those who hold the old one keep its arrays until they are done."""
         decided = int(self.arena["census"][presets.DECIDED])
         self.effective = self.live.paced(presets.effective(self.settings, decided))
-        self._state = state.view(self.arena, self.effective, state.item_index(self.arena))
-
-    def _scratch(self) -> state.Scratch:
-        capacity = self.arena.capacity("items")
-        mine: state.Scratch | None = getattr(self._threads, "scratch", None)
-        if mine is None or mine.masked.shape[0] < capacity:
-            mine = state.scratch(capacity, 128)
-            self._threads.scratch = mine
-        return mine
+        tables = state.view(self.arena, self.effective, state.item_index(self.arena))
+        self.reader = Reader(tables, self._catalogue, self.effective, self.guests, self._shared)

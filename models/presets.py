@@ -24,12 +24,12 @@ AFTER: Final = 10_000
 _REPEATS: Final = 0.05
 _EVENTS_A_USER: Final = 10.0
 
-EVENTS, REPEATED, FIRST, DECIDED, IGNORED = range(5)
+EVENTS, REPEATED, FIRST, DECIDED = range(4)
 
 
 def declare(arena: Arena) -> None:
-    """`census`: events, repeats among them, users' first events, the preset, items ignored."""
-    arena.add("census", np.int64, 5)
+    """`census`: events, repeats among them, users' first events, the preset."""
+    arena.add("census", np.int64, 4)
 
 
 @njit(cache=True, nogil=True)

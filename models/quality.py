@@ -12,7 +12,7 @@ from models.examples import SCORED, TYPES, Examples
 from models.examples import Types as Meaning
 from models.impressions import Outcomes, taking
 from models.learning import LIST
-from models.quality_kernels import KEPT, MARKS, PEOPLE, RUNGS, SLICES, Facts
+from models.quality_kernels import EVENTS, ITEMS, KEPT, MARKS, PEOPLE, RUNGS, SLICES, Facts
 from models.quality_kernels import Quality as Tables
 from models.rating_kernels import HIGHEST, LOWEST
 from models.tables import Arena
@@ -84,6 +84,12 @@ class Quality:
         if categories:
             number = 1 + self._number(self._categories, categories[0], _CATEGORIES - 1)
         self._arena["quality.category"][row] = number
+
+    def forget(self, gone: NDArray[np.int64]) -> None:
+        """Items of these rows leave: novelty is against the events of those that are known."""
+        counts, events = self._arena["quality.counts"], self._arena["quality.events"][gone]
+        counts[EVENTS] -= int(events.sum())
+        counts[ITEMS] -= int(np.count_nonzero(events))
 
     def note_shown(self, outcomes: Outcomes, types: Meaning) -> None:
         """Count lists that were shown, their items, and those taken by a type that is meant so."""

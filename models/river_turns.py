@@ -21,6 +21,7 @@ from models.vectors import mix
 
 if TYPE_CHECKING:
     from models.model import Model
+    from models.reader import Reader
 
 # Of the list's best, and drawn: without any a guest would learn that everything is wanted.
 _NEGATIVES: Final = 2
@@ -46,16 +47,16 @@ def learn_with_guests(
 
 
 def blended(
-    model: Model, asked: Asked, user: int, blocked: NDArray[np.uint8], *, learning: bool
+    reader: Reader, asked: Asked, user: int, blocked: NDArray[np.uint8], *, learning: bool
 ) -> tuple[list[Listed], NDArray[np.float64]]:
     """All candidates as guests see them, best first; `river_lists.Opinions.order` has the rest."""
-    s, lists = model.view, model.guests.lists
-    places = model.ranked(asked._replace(k=CANDIDATES, diversity=0.0), blocked)
+    s, lists = reader.state, reader.guests.lists
+    places = reader.ranked(asked._replace(k=CANDIDATES, diversity=0.0), blocked)
     if lists.brings:
-        places += brought(s, model.masked, blocked, places)
+        places += brought(s, reader.masked, blocked, places)
 
     def describe(place: Listed, at: int) -> Given:
-        return described(s, user, place, at, model.document(place.row) or {})
+        return described(s, user, place, at, reader.document(place.row) or {})
 
     return lists.order(places, describe, learning=learning)
 
@@ -69,8 +70,9 @@ class Turn:
         scored = one.flags[0] & SCORED and (one.prior[0] == 0 or model.effective.repeats)
         if scored:
             asked = Asked(one.past, types)
-            blocked = model.view.blocked[: model.items]
-            self._list = blended(model, asked, int(one.user_key[0]), blocked, learning=True)
+            blocked = model.reader.state.blocked[: model.items]
+            user = int(one.user_key[0])
+            self._list = blended(model.reader, asked, user, blocked, learning=True)
 
     def learn(self, scores: Scores) -> None:
         """Put the list's verdict in place of the kernel's, and let guests and weights learn."""
@@ -116,8 +118,8 @@ class Turn:
         places = self._list[0] if self._list is not None else []
         at = next((at for at, place in enumerate(places) if place.row == row), _UNLISTED)
         place = places[at] if at < len(places) else Listed(row, 0.0, "")
-        model, user = self._model, int(self._one.user_key[0])
-        return described(model.view, user, place, at, model.document(row) or {})
+        reader, user = self._model.reader, int(self._one.user_key[0])
+        return described(reader.state, user, place, at, reader.document(row) or {})
 
 
 def described(s: State, user: int, place: Listed, at: int, document: Mapping[str, Any]) -> Given:

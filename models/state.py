@@ -32,6 +32,9 @@ LISTED: Final = 100
 
 HORIZONS: Final = ("fast", "slow", "forward", "recent")
 
+#: Places in `items.counts`: acts on items (events and catalogue records), and items that left.
+ACTS, LEFT = range(2)
+
 
 class State(NamedTuple):
     """Everything learning reads and writes; arrays have spare capacity, `used[0]` items count."""
@@ -41,6 +44,8 @@ class State(NamedTuple):
     key: NDArray[np.uint64]
     born: NDArray[np.float64]  # model clock when the item was first met, seconds
     blocked: NDArray[np.uint8]  # 1: in no list
+    active: NDArray[np.int64]  # number of the newest act on the item
+    counts: NDArray[np.int64]  # [acts, items that left]
     clock: NDArray[np.float64]  # [1] the model clock, seconds
     popularity: popularity.Popularity
     fast: cooccurrence.Cooccurrence
@@ -54,7 +59,7 @@ class State(NamedTuple):
     ranker: ranker.Ranker
     impressions: impressions.Impressions
     census: NDArray[np.int64]  # what `presets` counts
-    options: NDArray[np.int64]  # [repeats, candidates per source, most items]
+    options: NDArray[np.int64]  # [repeats, candidates per source]
     on: NDArray[np.uint8]  # [sources]
 
 
@@ -96,6 +101,8 @@ def declare(arena: Arena, settings: LearningSettings) -> None:
     arena.add("items.key", np.uint64, "items")
     arena.add("items.born", np.float64, "items")
     arena.add("items.blocked", np.uint8, "items")
+    arena.add("items.active", np.int64, "items")
+    arena.add("items.counts", np.int64, 2)
     arena.add("clock", np.float64, 1)
     popularity.declare(arena)
     for name in HORIZONS:
@@ -117,6 +124,8 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         arena["items.key"],
         arena["items.born"],
         arena["items.blocked"],
+        arena["items.active"],
+        arena["items.counts"],
         arena["clock"],
         popularity.view(arena, settings.popularity),
         cooccurrence.view(arena, "fast", settings.cooccurrence["fast"]),
@@ -130,9 +139,7 @@ def view(arena: Arena, settings: LearningSettings, slots: Slots) -> State:
         ranker.view(arena, settings.ranker),
         impressions.view(arena, settings.impressions),
         arena["census"],
-        np.array(
-            [settings.repeats, settings.ranker.candidates_per_source, settings.max_items], np.int64
-        ),
+        np.array([settings.repeats, settings.ranker.candidates_per_source], np.int64),
         np.array([getattr(settings.sources, name, False) for name in SOURCES], np.uint8),
     )
 

@@ -54,6 +54,7 @@ class Arena:
         self._capacity = dict.fromkeys(extents, 0)
         self._tables: dict[str, Table] = {}
         self._blobs: dict[str, list[bytes]] = {}
+        self._rows_of: dict[str, str] = {}  # blobs by name: the extent they are the rows of
         self.used: NDArray[np.int64] = np.zeros(len(extents), np.int64)
         self.generation = 0
 
@@ -63,8 +64,13 @@ class Arena:
         table.array = self._allocate(table)
         self._tables[name] = table
 
-    def add_blobs(self, name: str) -> list[bytes]:
-        """Declare a list of byte strings (ids, documents); the list itself is the table."""
+    def add_blobs(self, name: str, extent: str | None = None) -> list[bytes]:
+        """Declare a list of byte strings (ids, documents); the list itself is the table.
+
+        One with an `extent` has one for each of its rows, and `keep` replaces it.
+        """
+        if extent is not None:
+            self._rows_of[name] = extent
         return self._blobs.setdefault(name, [])
 
     def __getitem__(self, name: str) -> Array:
@@ -88,11 +94,22 @@ class Arena:
         return True
 
     def keep(self, extent: str, rows: Array) -> None:
-        """Let only `rows` stay, in that order. Arrays are replaced: a reader's are not touched."""
+        """Let only `rows` stay, in that order.
+
+        Arrays, blobs and counts are replaced: those that a reader holds are not touched.
+        """
         for table in self._tables.values():
             if extent in table.axes:
-                old, table.array = table.array, self._allocate(table)
-                table.array[: len(rows)] = old[rows]
+                kept = table.array
+                for axis, along in enumerate(table.axes):
+                    kept = kept.take(rows, axis) if along == extent else kept
+                table.array = self._allocate(table)
+                table.array[tuple(slice(0, size) for size in kept.shape)] = kept
+        for name, of in self._rows_of.items():
+            if of == extent:
+                blobs = self._blobs[name]
+                self._blobs[name] = [blobs[row] for row in rows.tolist()]
+        self.used = self.used.copy()
         self.set_count(extent, len(rows))
         self.generation += 1
 

@@ -245,6 +245,7 @@ class Embedded:
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
             "updates_rejected": self.model.ratings.updates_rejected,
+            "items_left": self.model.items_left,
         }
 
     def _unsaved_s(self) -> float:

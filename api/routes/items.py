@@ -56,9 +56,7 @@ class Items:
         return answered({"accepted": 1, "position": to_token(receipt.positions)}, 202)
 
     def _document(self, item_id: str) -> dict[str, Any]:
-        model = self._service.model
-        row = model.row_of(model.key_of(item_id))
-        document = model.document(row) if row >= 0 else None
+        document = self._service.model.reader.document_of(item_id)
         if document is None:
             raise Refused(404, "no such item is in the catalogue", "item_id")
         return document

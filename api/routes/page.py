@@ -68,10 +68,7 @@ class Page:
         return answered({"activity": activity, "next": following})
 
     def _title_of(self, item_id: str) -> Any:
-        model = self._service.model
-        row = model.row_of(model.key_of(item_id))
-        document = model.document(row) if row >= 0 else None
-        return (document or {}).get("title")
+        return (self._service.model.reader.document_of(item_id) or {}).get("title")
 
 
 def calls(service: Service, title: Title, assets: Assets, canary: Canary) -> list[Call]:

@@ -196,10 +196,8 @@ class Recommendations:
         return answered(body, headers=headers)
 
     def _next(self, request: _Request, answer: Answer) -> str | None:
-        model = self._service.model
-        keys = model.keys_of([place.row for place in answer.places])
-        user = model.key_of(request.user_id or "")
-        return next_page(user, request.wanted, request.consent, keys)
+        user = self._service.model.key_of(request.user_id or "")
+        return next_page(user, request.wanted, request.consent, answer.keys)
 
     def _listed(self, answer: Answer) -> Response:
         self._metrics.served(answer.served_by, answer.degraded)

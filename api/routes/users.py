@@ -81,17 +81,17 @@ class Users:
 
     def _history(self, row: UserRow) -> list[dict[str, Any]]:
         """Newest first; an item the model is about to meet is left out until it has."""
-        model, past = self._service.model, row.past
+        reader, past = self._service.model.reader, row.past
         history = []
         for key, kind, value, time in zip(
             past.history_key.tolist(), past.history_type.tolist(),
             past.history_value.tolist(), past.history_time.tolist(), strict=True,
         ):  # fmt: skip
-            item = model.row_of(key)
+            item = reader.row_of(key)
             if item >= 0:
                 history.append(
                     {
-                        "item_id": model.id_of(item),
+                        "item_id": reader.id_of(item),
                         "type": row.types[kind],
                         "value": None if math.isnan(value) else value,
                         "timestamp": time,

@@ -27,6 +27,7 @@ _COUNTED: Final = {
     "gaps": "Examples refused because one before them is missing",
     "dropped": "Records of examples that cannot be read",
     "updates_rejected": "Updates that were not finite, left out or taken back",
+    "items_left": "Items that left because `learning.max_items` were known, since the log began",
     "replica_mismatches": "Times a standby's model was not the owner's, and was loaded again",
 }
 _GAUGES: Final = {

@@ -35,7 +35,6 @@ class InProcess:
         self.model = Model(settings, manifest.seed)
         self._stage = ModelStage(self.model)
         self._offset = 0
-        self._numbers: dict[int, int] = {}
         self.hear([{"type": "item", **item} for item in world.catalogue()])
 
     def show(self, request: Request, k: int) -> Page:
@@ -68,9 +67,7 @@ class InProcess:
         return [place["propensity"] for place in places]
 
     def _number(self, row: int) -> int:
-        if row not in self._numbers:
-            self._numbers[row] = int(self.model.id_of(row).rpartition("-")[2])
-        return self._numbers[row]
+        return int(self.model.id_of(row).rpartition("-")[2])
 
 
 class Remote:

@@ -197,6 +197,7 @@ class ModelWorker:
             "gaps": learning.standing_gaps,
             "dropped": learning.dropped,
             "updates_rejected": learning.stage.model.ratings.updates_rejected,
+            "items_left": learning.stage.model.items_left,
             "embeddings_waiting": len(self._touched),
             "snapshot_age_seconds": time.monotonic() - self._saved_at if due else 0.0,
         }
@@ -240,10 +241,11 @@ class ModelWorker:
             self._publish_no_more()
             self._publishing.begin()
             self.learning.described = self._publishing.note
+            self.learning.stage.model.told_left = self._publishing.left
             self._published = asyncio.create_task(self._publishing.run())
 
     def _publish_no_more(self) -> None:
-        self.learning.described = None
+        self.learning.described = self.learning.stage.model.told_left = None
         if self._published is not None:
             self._published.cancel()
             self._published = None

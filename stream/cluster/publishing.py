@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.model import Model
 from stream.cluster.outage import Outage
 from stream.errors import StoreUnavailable
@@ -40,10 +43,14 @@ class PublishedItem:
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Items as of `position`; with the `last` lot comes the trending list, best first."""
+    """Items as of `position`; with the `last` lot comes the trending list, best first.
+
+    `gone` are keys and ids of items that have left the model.
+    """
 
     position: int
     items: Sequence[PublishedItem]
+    gone: Sequence[tuple[int, str]]
     trending: Sequence[tuple[str, float]]
     last: bool
 
@@ -65,7 +72,7 @@ class ItemWriter(Protocol):
 
 
 class Publishing:
-    """Keeps the store's items up to date. `note` and `_take` run on the model's thread."""
+    """Keeps the store's items up to date. All but `run` and `publish` is for the model's thread."""
 
     def __init__(
         self,
@@ -80,6 +87,8 @@ class Publishing:
         self._on_thread = on_thread
         self._noted: deque[str] = deque()
         self._changed: dict[str, None] = {}
+        self._gone: dict[str, None] = {}
+        self._moves = 0
         self._known = 0  # rows below are written, or among those that changed
         self._reached = 0
         self._outage = Outage("published items")
@@ -88,10 +97,17 @@ class Publishing:
         """The catalogue's record of an item has changed."""
         self._noted.append(item_id)
 
+    def left(self, item_ids: Sequence[str], rows: NDArray[np.int64]) -> None:
+        """The items of these rows have left the model; the rows behind them have moved up."""
+        self._known -= int(np.count_nonzero(rows < self._known))
+        self._gone.update(dict.fromkeys(item_ids))
+        self._moves += 1
+
     def begin(self) -> None:
         """The model was taken over at its position: what was written below counts as known."""
         self._noted.clear()
         self._changed.clear()
+        self._gone.clear()
         self._known = self._model.items
         self._reached = self._position() or 0
 
@@ -132,12 +148,16 @@ class Publishing:
     async def _write_all(self) -> int:
         count = 0
         while True:
-            known = self._known
+            known, moves = self._known, self._moves
             lot = await self._on_thread(self._take)
             try:
                 whole = await self._writer.write(lot, self._reached)
             except BaseException:
-                self._known = known
+                if (
+                    self._moves == moves
+                ):  # else rows have other numbers; they are noted all the same
+                    self._known = known
+                self._gone.update((item_id, None) for _, item_id in lot.gone)
                 self._noted.extend(item.item_id for item in lot.items)
                 raise
             count += len(lot.items)
@@ -153,7 +173,7 @@ class Publishing:
         model, position = self._model, self._position() or 0
         for _ in range(len(self._noted)):
             item_id = self._noted.popleft()
-            if self._row(item_id) < self._known:  # all others are yet to come
+            if 0 <= self._row(item_id) < self._known:  # all others are yet to come
                 self._changed[item_id] = None
         until = min(self._known + _LOT, model.items)
         changed = list(islice(self._changed, _LOT - (until - self._known)))
@@ -161,10 +181,16 @@ class Publishing:
             del self._changed[item_id]
         rows = [*range(self._known, until), *map(self._row, changed)]
         self._known = until
-        last = until == model.items and not self._changed
+        gone = list(islice(self._gone, _LOT))
+        for item_id in gone:
+            del self._gone[item_id]
+        last = until == model.items and not self._changed and not self._gone
         best = model.trending(_TRENDING) if last else []
         trending = [(model.id_of(listed.row), listed.score) for listed in best]
-        return Lot(position, [self._item(row) for row in rows], trending, last)
+        items = [self._item(row) for row in rows if row >= 0]
+        # What has come back since is published as the new item it is.
+        left = [(model.key_of(name), name) for name in gone if self._row(name) < 0]
+        return Lot(position, items, left, trending, last)
 
     def _row(self, item_id: str) -> int:
         return self._model.row_of(self._model.key_of(item_id))

@@ -162,6 +162,7 @@ class ClusterService:
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
             "updates_rejected": self.model.ratings.updates_rejected,
+            "items_left": self.model.items_left,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,
             "replica_mismatches": self.replica_mismatches,

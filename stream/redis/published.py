@@ -43,6 +43,12 @@ class Published:
                 keys.item_id_key(self._namespace, item.key),
             ]
             values += [msgspec.json.encode(fields), item.item_id.encode()]
+        for key, item_id in lot.gone:
+            named += [
+                keys.item_key(self._namespace, item_id),
+                keys.item_id_key(self._namespace, key),
+            ]
+            values += [b"", b""]  # removes them
         if lot.last:
             listed = [{"item_id": item_id, "score": score} for item_id, score in lot.trending]
             named.append(keys.trending_key(self._namespace))

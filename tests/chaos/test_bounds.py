@@ -166,10 +166,10 @@ def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> N
             )
 
         live(0, 400)
-        assert house.service.model.items == 200
+        assert 175 <= house.service.model.items <= 200
         held = memory(house)
         live(400, 4_000)
-        assert house.service.model.items == 200
+        assert 175 <= house.service.model.items <= 200
         assert memory(house) <= 1.1 * held
         told = house.state()
         assert (told["applied"], told["dead_letters"]) == (4_000, 0)

@@ -141,3 +141,44 @@ def test_whoever_takes_over_writes_what_the_one_before_did_not(
         assert await shop.other().publish() == 2
 
     run(new_redis, test)
+
+
+def test_items_that_leave_the_model_leave_the_store(new_redis: Callable[..., Redis]) -> None:
+    async def test(shop: Shop, server: Redis) -> None:
+        shop.model.apply_settings(LearningSettings(max_items=16))
+        shop.model.told_left = shop.publishing.left
+        known = shop.model.row_of
+
+        async def agrees(highest: int) -> None:
+            for number in range(highest):
+                key = shop.model.key_of(f"i{number}")
+                there = known(key) >= 0
+                assert bool(await shop.held(f"i:i{number}")) == there, number
+                assert bool(await shop.held(f"k:{key:016x}")) == there, number
+
+        for number in range(16):
+            shop.put(number)
+        await shop.publishing.publish()
+        for number in range(16, 20):  # four leave, and one of them comes back
+            shop.put(number)
+        shop.put(0)
+        assert known(shop.model.key_of("i1")) < 0 <= known(shop.model.key_of("i0"))
+        await shop.publishing.publish()
+        await agrees(20)
+        shop.put(2, title="back")
+        write = shop.publishing._writer.write
+
+        async def away(lot: Lot, reached: int) -> bool:
+            for number in range(20, 24):  # more leave while the store is away
+                shop.put(number)
+            raise StoreUnavailable("away")
+
+        shop.publishing._writer.write = away  # type: ignore[method-assign]
+        with pytest.raises(StoreUnavailable):
+            await shop.publishing.publish()
+        shop.publishing._writer.write = write  # type: ignore[method-assign]
+        await shop.publishing.publish()
+        await agrees(24)
+        assert b"back" in await shop.held("i:i2")
+
+    run(new_redis, test)

@@ -30,7 +30,7 @@ def break_model(shop: Any, *names: str) -> None:
         raise RuntimeError("broken")
 
     for name in names:
-        setattr(shop.model, name, fail)
+        setattr(shop.model.reader, name, fail)
 
 
 @pytest.fixture
@@ -368,13 +368,13 @@ def test_kept_answers_are_those_of_now(calling: Any, shop: Any) -> None:
     call = calling(Serving(cache_entries=2))
     asked: list[Any] = []
     call("GET", "/v1/trending")  # the list for the worst case is drawn
-    recommend = shop.model.recommend
+    recommend = shop.model.reader.recommend
 
     def counted(*args: Any) -> Any:
         asked.append(args)
         return recommend(*args)
 
-    shop.model.recommend = counted
+    shop.model.reader.recommend = counted
     first = call("GET", U1)
     same = call("GET", U1)
     assert len(asked) == 1
@@ -392,14 +392,14 @@ def test_kept_answers_are_those_of_now(calling: Any, shop: Any) -> None:
 def test_one_thread_explains_while_others_are_answered(call: Any, shop: Any) -> None:
     """Asked through the event loop, an explanation does not run on it."""
     threads = set()
-    recommend = shop.model.recommend
+    recommend = shop.model.reader.recommend
 
     def noted(*args: Any) -> Any:
         threads.add(threading.current_thread())
         return recommend(*args)
 
     call("GET", "/v1/trending")
-    shop.model.recommend = noted
+    shop.model.reader.recommend = noted
     call("GET", U1)
     assert threads == {threading.current_thread()}
     call("GET", f"{U1}?explain=true")

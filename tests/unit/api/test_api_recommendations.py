@@ -24,7 +24,7 @@ def break_model(shop: Any, *names: str) -> None:
         raise RuntimeError("broken")
 
     for name in names:
-        setattr(shop.model, name, fail)
+        setattr(shop.model.reader, name, fail)
 
 
 def test_a_user_gets_a_personal_list(call: Any, shop: Any) -> None:

@@ -96,7 +96,7 @@ def test_while_heavy_lists_come_from_what_is_kept(
     assert call("GET", LIST).json()["served_by"] == "personal"
     monkeypatch.setattr(Load, "heavy", lambda self: True)
     monkeypatch.setattr(shop, "read", None)
-    monkeypatch.setattr(shop.model, "recommend", None)
+    monkeypatch.setattr(shop.model.reader, "recommend", None)
     answer = call("GET", f"{LIST}?k=5&exclude=i3&category=odd").json()
     assert (answer["served_by"], answer["degraded"]) == ("trending", True)
     shown = [item["item_id"] for item in answer["items"]]

@@ -71,7 +71,7 @@ def test_values_are_shapleys_over_the_groups_of_features(busy: Shop) -> None:
     """Against a plain enumeration of all orders' coalitions, for a list of its own features."""
     from models.explanation import _explain
 
-    s, w = busy.model._state, busy.model._scratch()
+    s, w = busy.model.reader.state, busy.model.reader.scratch()
     places = busy.model.recommend(busy.asked("u1", 3))
     count = 40  # any candidates will do: their mean is what the values are measured from
     at, length = int(np.flatnonzero(w.candidates[:count] == places[0].row)[0]), 5

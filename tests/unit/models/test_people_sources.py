@@ -98,7 +98,7 @@ def with_factors() -> LearningSettings:
 def test_factors_know_the_kind_of_what_was_had() -> None:
     shop = Shop(with_factors())
     shop.tell(crowd(1500, users=60))
-    s, w = shop.model._state, shop.model._scratch()
+    s, w = shop.model.reader.state, shop.model.reader.scratch()
     history = np.array([s_row(shop, "i1"), s_row(shop, "i5"), *[-1] * 62], np.int32)
     assert factors.user(s.factors, history, np.zeros(64), 2, w.work, w.x)
     out = np.zeros(shop.model.arena.capacity("items"), np.float32)

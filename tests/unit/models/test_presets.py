@@ -116,16 +116,6 @@ def test_the_shares_of_the_sources_are_of_what_was_answered(busy: Shop) -> None:
     assert sum(shares.values()) == pytest.approx(1.0)
 
 
-def test_items_beyond_the_bound_are_counted_and_left_out() -> None:
-    shop = Shop(LearningSettings(max_items=5))
-    shop.tell(Event("u", f"i{at}", time=START + at) for at in range(8))
-    shop.put({"item_id": "i3"}, {"item_id": "another"})
-    assert shop.model.items == 5
-    assert shop.model.items_ignored == 4
-    assert shop.model.row_of(shop.model.key_of("i7")) == -1
-    assert set(shop.listed("v", 10)) == {f"i{at}" for at in range(5)}
-
-
 def test_the_future_does_not_change_what_was_foretold() -> None:
     """Scores of a prefix are the same whatever comes after it, in one batch or another."""
     one, other = Shop(), Shop()
