@@ -121,7 +121,7 @@ def _median(seconds: list[float]) -> float:
 
 
 def _of_list(model: Model, asked: list[Asked]) -> float:
-    view, scratch = model.view, model._scratch()
+    view, scratch = model.reader.state, model.reader.scratch()
     types = types_of(["view"], model.settings.events)
     out = answers._room(1, 10)
     blocked = view.blocked[: model.items]
@@ -132,7 +132,7 @@ def _of_list(model: Model, asked: list[Asked]) -> float:
 
 
 def _of_step(model: Model, asked: list[Asked], step: int) -> float:
-    view, scratch = model.view, model._scratch()
+    view, scratch = model.reader.state, model.reader.scratch()
     types = types_of(["view"], model.settings.events)
     took, times = 0.0, 20
     for one in asked:
