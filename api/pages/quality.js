@@ -30,7 +30,7 @@ function spark(trend) {
 
 function since(date) {
   const when = ago(date);
-  return when === "now" ? "just now" : `${when} ago`;
+  return when === "now" ? "just now" : `${when}\u00a0ago`;
 }
 
 function draw(quality) {

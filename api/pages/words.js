@@ -63,14 +63,15 @@ export function toDate(timestamp) {
   return new Date(typeof timestamp === "number" ? timestamp * 1000 : timestamp);
 }
 
+// A number and its unit stay on one line.
 export function ago(date, now = Date.now()) {
   const seconds = Math.max(0, Math.round((now - date.getTime()) / 1000));
   if (!Number.isFinite(seconds)) return "";
   if (seconds < 2) return "now";
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} d`;
+  if (seconds < 60) return `${seconds}\u00a0s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}\u00a0min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)}\u00a0h`;
+  return `${Math.floor(seconds / 86400)}\u00a0d`;
 }
 
 const first = ["amber", "quiet", "silver", "early", "northern", "slow", "bright", "little", "late", "wild"];

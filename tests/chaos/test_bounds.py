@@ -160,7 +160,7 @@ def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> N
         def live(first: int, last: int) -> None:
             house.send(
                 *(
-                    {**view(f"u{n // 4}", f"i{n}", n), "type": "rating", "value": 1 + n % 5}
+                    {**view(f"u{n // 2}", f"i{n}", n), "type": "rating", "value": 1 + n % 5}
                     for n in range(first, last)
                 )
             )
@@ -168,11 +168,11 @@ def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> N
         live(0, 400)
         assert 175 <= house.service.model.items <= 200
         held = memory(house)
-        live(400, 4_000)
+        live(400, 2_000)
         assert 175 <= house.service.model.items <= 200
         assert memory(house) <= 1.1 * held
         told = house.state()
-        assert (told["applied"], told["dead_letters"]) == (4_000, 0)
+        assert (told["applied"], told["dead_letters"]) == (2_000, 0)
         assert told["hash"] == house.rebuilt()
     finally:
         house.running.close()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def told(verb: str, folder: Path, *options: str, seed: int) -> dict[str, Any]:
     return result
 
 
-QUICK = [("1", "50", 0), ("7", "0", 4_242), ("1000", "200", 4_242)]
+QUICK = [("1", "50", 4_242), ("1000", "200", 0)]
 WHOLE = [(size, reads, seed) for size in ("1", "7", "1000") for reads in ("0", "13")
          for seed in (0, 4_242)]  # fmt: skip
 
@@ -83,9 +84,13 @@ def test_batches_reads_and_hash_seeds_leave_no_trace(tmp_path: Path, full: bool)
     record(tmp_path, *((20_000, 6_000) if full else (2_000, 300)))
     state = told("state", tmp_path, seed=0)
     assert state["applied"] > 1_000 and state["duplicates"] > 10 and state["capped"] > 0
-    for size, reads, seed in WHOLE if full else QUICK:
-        options = ("--batch-size", size, "--read-every", reads)
-        assert told("rebuild", tmp_path, *options, seed=seed) == state
+
+    def rebuilt(how: tuple[str, str, int]) -> dict[str, Any]:
+        size, reads, seed = how
+        return told("rebuild", tmp_path, "--batch-size", size, "--read-every", reads, seed=seed)
+
+    with ThreadPoolExecutor(2) as beside:
+        assert all(found == state for found in beside.map(rebuilt, WHOLE if full else QUICK))
 
 
 @pytest.mark.parametrize("keep", ["model", "profiles"])

@@ -17,7 +17,7 @@ from producers.evaluate import Evaluation, Foretold
 from producers.readers import Dataset, read
 from stream.manifest import Manifest
 
-EVENTS = 3_000
+EVENTS = 1_500
 ASKED_EVERY = 97
 # Nothing is drawn into a list that must not be tried out on anybody.
 ASKED = {"k": "20", "consent": "false"}

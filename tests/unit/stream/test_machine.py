@@ -216,7 +216,7 @@ class Freshet(RuleBasedStateMachine):
 
 
 Freshet.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=40, deadline=None, print_blob=True,
+    max_examples=20, stateful_step_count=40, deadline=None, print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 TestFreshet = Freshet.TestCase
