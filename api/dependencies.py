@@ -11,9 +11,10 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from api.breaker import Breaker
 from models.model import Model
+from models.settings import LearningSettings
 from stream.errors import DependencyLeftAlone, LogUnavailable, StoreUnavailable, StreamError
 from stream.impressions import Impression
-from stream.service import Checked, Reading, Receipt, Service
+from stream.service import Applied, Checked, Reading, Receipt, Service
 
 T = TypeVar("T")
 
@@ -115,7 +116,10 @@ class Dependencies:
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
         return await self._append(lambda: self._service.append_control(bodies))
 
-    async def _append(self, asked: Callable[[], Awaitable[Receipt]]) -> Receipt:
+    async def apply_settings(self, settings: LearningSettings) -> Applied:
+        return await self._append(lambda: self._service.apply_settings(settings))
+
+    async def _append(self, asked: Callable[[], Awaitable[T]]) -> T:
         try:
             return await self._log.call(asked)
         except DependencyLeftAlone as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -110,6 +111,9 @@ def listen(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     end_traces = set_up_traces(settings.traces, "freshet-api")
     application.state.watcher.start()
+    # What there is by now stays; the collector looking through it would hold up every request.
+    gc.collect()
+    gc.freeze()
     try:
         server.run(sockets=[listening])
     finally:

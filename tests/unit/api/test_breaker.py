@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from api.app import create_app
 from api.breaker import IN_A_ROW, PROBE_S, Breaker
 from api.dependencies import Dependencies
+from models.settings import LearningSettings
 from stream.errors import DependencyLeftAlone, InvalidEvent, LogUnavailable, StoreUnavailable
 from tests.unit.api.conftest import Caller, FakeService
 
@@ -199,3 +200,22 @@ def test_without_positions_a_list_does_not_wait(service: FakeService, call: Call
     service.broken.clear()
     assert call("GET", f"{LIST}?after={token}").json()["degraded"] is True
     assert call("GET", LIST).json()["degraded"] is False
+
+
+def test_settings_too_leave_a_log_alone_that_fails(service: FakeService) -> None:
+    asked = []
+
+    async def apply_settings(settings: LearningSettings) -> Any:
+        asked.append(settings)
+        raise LogUnavailable("full")
+
+    service.apply_settings = apply_settings  # type: ignore[method-assign]
+    behind = Dependencies(service, CollectorRegistry())
+
+    async def ask() -> None:
+        for _ in range(IN_A_ROW + 3):
+            with pytest.raises(LogUnavailable):
+                await behind.apply_settings(LearningSettings())
+
+    asyncio.run(ask())
+    assert len(asked) == IN_A_ROW
