@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from config import bootstrap
 from config.load import load
 from stream.service import accept
+from tests.chaos.conftest import Server
 
 
 class House:
@@ -176,6 +178,40 @@ def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> N
         assert told["hash"] == house.rebuilt()
     finally:
         house.running.close()
+
+
+def resident(server: Server) -> int:
+    """Bytes of memory that a server holds just now."""
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.full
+def test_ten_times_the_ids_do_not_grow_the_process(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    server.start(
+        FRESHET_LEARNING__MAX_ITEMS="500", FRESHET_LEARNING__RATINGS__MAX_ITEMS="500",
+        FRESHET_LEARNING__RATINGS__MAX_USERS="500", FRESHET_MANIFEST__MAX_USERS="500",
+        FRESHET_MANIFEST__DEDUP_WINDOW="4096",
+    )  # fmt: skip
+    try:
+        with httpx.Client(base_url=server.url, timeout=60) as http:
+
+            def live(first: int, last: int) -> None:
+                for at in range(first, last, 500):
+                    events = [view(f"u{n // 4}", f"i{n // 2}", n) for n in range(at, at + 500)]
+                    sent = http.post("/v1/events", json={"events": events}).raise_for_status()
+                query = {"after": sent.json()["position"], "wait_ms": 5000}
+                while http.get("/v1/users/u0/recommendations", params=query).json()["degraded"]:
+                    pass
+
+            live(0, 10_000)
+            held = resident(server)
+            live(10_000, 100_000)
+            print(f"{held / 2**20:.0f} MB, then {resident(server) / 2**20:.0f} MB")
+            assert resident(server) <= 1.1 * held
+    finally:
+        server.kill()
 
 
 def test_without_consent_nothing_is_kept(house: House) -> None:
