@@ -5,7 +5,6 @@ A client may be slow; it may not hold a connection, memory or a place in the que
 
 from __future__ import annotations
 
-import secrets
 from asyncio import BaseTransport, Event, TimerHandle
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,6 +13,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.load import PLACE
+from api.observe import new_request_id
 from api.shed import EXEMPT
 
 #: From the first byte of a head (of a connection, for its first) to its end.
@@ -144,7 +144,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         body = msgspec.json.encode({"error": {
-            "code": code, "message": message, "field": None, "request_id": secrets.token_hex(8),
+            "code": code, "message": message, "field": None, "request_id": new_request_id(),
         }})  # fmt: skip
         head = (
             f"HTTP/1.1 {status} {_PHRASES[status]}\r\ncontent-type: application/json\r\n"

@@ -5,7 +5,6 @@ Under overload most of the work would otherwise be refusals.
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.load import PLACE, Load
 from api.metrics import Metrics
-from api.observe import MARKS, SEEN, UNMATCHED
+from api.observe import MARKS, SEEN, UNMATCHED, new_request_id
 
 #: Asked while nothing else is answered, and what tells of the overload.
 EXEMPT: Final = frozenset({"/livez", "/readyz", "/metrics"})
@@ -23,10 +22,10 @@ _BEFORE, _AFTER = msgspec.json.encode({"error": {
     "message": "more requests wait than can be answered in time; come again later",
     "field": None, "request_id": "@",
 }}).split(b"@")  # fmt: skip
-_ID_BYTES: Final = 8
+_ID_LENGTH: Final = len(new_request_id())
 _HEADERS: Final = (
     (b"content-type", b"application/json"),
-    (b"content-length", str(len(_BEFORE) + 2 * _ID_BYTES + len(_AFTER)).encode()),
+    (b"content-length", str(len(_BEFORE) + _ID_LENGTH + len(_AFTER)).encode()),
     (b"cache-control", b"no-store"),
     # Long enough for a queue to be worked off, short enough that clients do not give up.
     (b"retry-after", b"1"),
@@ -51,7 +50,7 @@ class Refusal:
             return None
         self._load.shed("refused")
         self._metrics.observe(UNMATCHED, 503, 0.0)
-        request_id = secrets.token_hex(_ID_BYTES).encode()
+        request_id = new_request_id().encode()
         return b"".join((_HEAD, request_id, b"\r\n\r\n", _BEFORE, request_id, _AFTER))
 
 
