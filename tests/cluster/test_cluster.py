@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import httpx
 import pytest
 import redis
 
+from config.cli.main import main
 from config.cluster import Parts
 from config.load import load
 from deploy.local.processes import free_port
@@ -41,10 +43,16 @@ class Cluster:
     clients: list[httpx.Client] = field(default_factory=list)
 
     def verb(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "config.cli.main", *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == code, done.stderr
-        return done.stdout
+        """What a verb prints, in this process: a new one would spend seconds on starting."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["freshet", *arguments])
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert (ended.value.code or 0) == code, err.getvalue()
+        return out.getvalue()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "config.cli.main", *arguments]

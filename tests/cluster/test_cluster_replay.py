@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api.app import create_app
 from config import bootstrap
 from config.load import load
-from tests.cluster.test_cluster import Cluster, running
+from tests.cluster.test_cluster import Cluster, eventually, running
 from tests.http_threads import in_a_thread
 
 EVENTS = 60
@@ -36,7 +37,9 @@ def test_events_by_kafka_lists_by_http(
 ) -> None:
     with running(kafka, redis_url, tmp_path) as cluster:
         cluster.start("worker")
-        url = str(cluster.api().base_url).rstrip("/")
+        api = cluster.api()
+        url = str(api.base_url).rstrip("/")
+        eventually(lambda: all(not _listed(api, f"u{n}")["degraded"] for n in range(6)))
         told = _replayed(cluster, str(data), "--kafka", cluster.bootstrap, "--url", url, "--wait")
         assert told["complete"] and told["events"] == told["asked"] == EVENTS
         assert (told["errors"], told["first_error"]) == (0, None)
@@ -58,6 +61,10 @@ def test_events_by_kafka_lists_by_http(
             running_here.close()
         assert again["events"] == EVENTS and again["duplicates"] == 0
         assert part is None
+
+
+def _listed(api: httpx.Client, user: str) -> Any:
+    return api.get(f"/v1/users/{user}/recommendations").json()
 
 
 def _replayed(cluster: Cluster, *arguments: str, code: int = 0) -> Any:
