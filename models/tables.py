@@ -6,7 +6,7 @@ That alone gives snapshots, the state hash and the memory account. No learning h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -100,11 +100,8 @@ class Arena:
         """
         for table in self._tables.values():
             if extent in table.axes:
-                kept = table.array
-                for axis, along in enumerate(table.axes):
-                    kept = kept.take(rows, axis) if along == extent else kept
-                table.array = self._allocate(table)
-                table.array[tuple(slice(0, size) for size in kept.shape)] = kept
+                old, table.array = table.array, self._allocate(table)
+                _copy_rows(old, table.array, [axis == extent for axis in table.axes], rows)
         for name, of in self._rows_of.items():
             if of == extent:
                 blobs = self._blobs[name]
@@ -195,6 +192,16 @@ class Arena:
                 old, table.array = table.array, self._allocate(table)
                 table.array[tuple(slice(0, size) for size in old.shape)] = old
         self.generation += 1
+
+
+def _copy_rows(old: Array, new: Array, along: Sequence[bool], rows: Array) -> None:
+    """Copy `rows` of the axes `along` to the beginning of those of `new`."""
+    if not any(along[1:]):  # in place: another copy would take as long again
+        np.take(old, rows, 0, out=new[: len(rows)], mode="clip")
+        return
+    for axis in np.flatnonzero(along):
+        old = old.take(rows, axis)
+    new[tuple(slice(0, size) for size in old.shape)] = old
 
 
 def _room_for(rows: int) -> int:
