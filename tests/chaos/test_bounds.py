@@ -180,6 +180,25 @@ def test_ten_times_the_ids_stay_under_the_configured_bounds(tmp_path: Path) -> N
         house.running.close()
 
 
+def test_items_that_left_stay_away_over_a_restart(tmp_path: Path) -> None:
+    """From a snapshot between two leavings, and from the log alone, the same is learned."""
+    bound = {"learning.max_items": 40}
+    house = House(tmp_path / "data", **bound)
+    try:
+        house.send(*(view(f"u{n // 4}", f"i{n // 2}", n) for n in range(170)))
+        left = house.service.status()["items_left"]
+        house.running.close()
+        house = House(tmp_path / "data", **bound)
+        assert house.service.status()["items_left"] == left > 0
+        assert not house.service.model.is_listed(house.service.model.key_of("i3"))
+        house.send(*(view(f"u{n // 4}", f"i{n // 2}", n) for n in range(170, 300)))
+        assert house.service.status()["items_left"] > left
+        assert house.service.model.is_listed(house.service.model.key_of("i149"))
+        assert house.state()["hash"] == house.rebuilt()
+    finally:
+        house.running.close()
+
+
 def resident(server: Server) -> int:
     """Bytes of memory that a server holds just now."""
     status = Path(f"/proc/{server.pid}/status").read_text()
