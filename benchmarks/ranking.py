@@ -121,26 +121,26 @@ def _median(seconds: list[float]) -> float:
 
 
 def _of_list(model: Model, asked: list[Asked]) -> float:
-    view, scratch = model.reader.state, model.reader.scratch()
+    kit = model.reader.kit()
     types = types_of(["view"], model.settings.events)
     out = answers._room(1, 10)
-    blocked = view.blocked[: model.items]
+    blocked = kit.state.blocked[: model.items]
     begun = time.process_time()
     for one in asked:
-        answers._list(view, scratch, one.past, 0, types, blocked, 0.0, out, 0)
+        answers._list(kit, one.past, 0, types, blocked, 0.0, out, 0)
     return (time.process_time() - begun) / len(asked)
 
 
 def _of_step(model: Model, asked: list[Asked], step: int) -> float:
-    view, scratch = model.reader.state, model.reader.scratch()
+    kit = model.reader.kit()
     types = types_of(["view"], model.settings.events)
     took, times = 0.0, 20
     for one in asked:
         causes = np.full((10, CAUSES), -1)
-        blocked = view.blocked[: model.items]
-        repeat(len(STEPS), 1, view, scratch, one.past, types, blocked, causes)
+        blocked = kit.state.blocked[: model.items]
+        repeat(len(STEPS), 1, kit, one.past, types, blocked, causes)
         begun = time.process_time()
-        repeat(step, times, view, scratch, one.past, types, blocked, causes)
+        repeat(step, times, kit, one.past, types, blocked, causes)
         took += time.process_time() - begun
     return took / len(asked) / times
 

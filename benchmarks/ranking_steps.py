@@ -12,8 +12,8 @@ from models import content, cooccurrence, embeddings, ranker, ranking, sources
 from models.causes import find_causes
 from models.examples import Past, Types
 from models.features import CONTENT, EMBEDDINGS, FAST
+from models.kit import Kit
 from models.listing import list_best
-from models.state import Scratch, State
 
 #: In the order of their numbers; one more is all of them.
 STEPS: Final = (
@@ -24,9 +24,10 @@ STEPS: Final = (
 
 @njit(nogil=True)
 def repeat(  # noqa: PLR0912 - a branch a step
-    step: int, times: int, s: State, w: Scratch, past: Past, types: Types,
+    step: int, times: int, kit: Kit, past: Past, types: Types,
     blocked: NDArray[np.uint8], causes: NDArray[np.int64],
 ) -> None:  # fmt: skip
+    s, w = kit.state, kit.scratch
     items, now = s.used[0], s.clock[0]
     for _ in range(times):
         length = min(past.history_start[1], 64)

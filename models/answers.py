@@ -18,6 +18,7 @@ from models.explanation import Explanation, explain
 from models.facets import ANY, Filters
 from models.features import CONTENT, FAST, SLOW
 from models.index import find
+from models.kit import Kit
 from models.ranking import mask, rank, read_ages, read_past
 from models.settings import LearningSettings
 from models.state import Scratch, State
@@ -59,17 +60,28 @@ def nobody(k: int = 10, filters: Filters = ANY) -> Asked:
 
 
 def listed(
-    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
+    kit: Kit, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
 ) -> list[Listed]:
     """The list of the past's only row."""
-    types = types_of(list(asked.types), settings.events)
-    out = _room(1, asked.k)
-    count, _ = _list(s, w, asked.past, 0, types, blocked, asked.diversity, out, 0)
-    return _places(s, out, 0, count)
+    out = kit.lists.get(asked.k)
+    if out is None:
+        out = kit.lists[asked.k] = _room(1, asked.k)
+    types = _types(kit, asked, settings)
+    count, _ = _list(kit, asked.past, 0, types, blocked, asked.diversity, out, 0)
+    return _places(kit.state, out, 0, count)
+
+
+def _types(kit: Kit, asked: Asked, settings: LearningSettings) -> Types:
+    # Kept as long as the kit, which does not outlive the settings.
+    names = tuple(asked.types)
+    types = kit.types.get(names)
+    if types is None:
+        types = kit.types[names] = types_of(list(names), settings.events)
+    return types
 
 
 def explained(
-    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings,
+    kit: Kit, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings,
     places: list[Listed], guests: bool,
 ) -> list[Listed]:  # fmt: skip
     """`places` of this request's list with what their scores are made of.
@@ -77,8 +89,8 @@ def explained(
     It is ranked once more for that. What a learner has changed meanwhile is in the base; with
     `guests`, what sets the score apart from the ranker's is theirs.
     """
-    types = types_of(list(asked.types), settings.events)
-    _, count = _list(s, w, asked.past, 0, types, blocked, 0.0, _room(1, 1), 0)
+    s, w, types = kit.state, kit.scratch, _types(kit, asked, settings)
+    _, count = _list(kit, asked.past, 0, types, blocked, 0.0, _room(1, 1), 0)
     length = min(int(asked.past.history_start[1]), HISTORY)
     return [
         place._replace(explanation=explain(s, w, place.row, place.score, count, length, guests))
@@ -87,14 +99,14 @@ def explained(
 
 
 def listed_for_all(
-    s: State, w: Scratch, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
+    kit: Kit, asked: Asked, blocked: NDArray[np.uint8], settings: LearningSettings
 ) -> list[list[Listed]]:
     """A list for every row of the past, in one call of the kernel; nothing is explained."""
-    types = types_of(list(asked.types), settings.events)
+    types = _types(kit, asked, settings)
     rows = len(asked.past.history_start) - 1
     out, counts = _room(rows, asked.k), np.zeros(rows, np.int64)
-    _list_all(s, w, asked.past, types, blocked, asked.diversity, out, counts)
-    return [_places(s, out, row, int(counts[row])) for row in range(rows)]
+    _list_all(kit, asked.past, types, blocked, asked.diversity, out, counts)
+    return [_places(kit.state, out, row, int(counts[row])) for row in range(rows)]
 
 
 class _Lists(NamedTuple):
@@ -109,8 +121,9 @@ class _Lists(NamedTuple):
 
 def _room(lists: int, k: int) -> _Lists:
     return _Lists(
-        np.full((lists, k), -1), np.zeros((lists, k)), np.full((lists, k, CAUSES), -1),
-        np.full((lists, k), -1, np.int8), np.zeros((lists, k), np.uint8),
+        np.empty((lists, k), np.int64), np.empty((lists, k)),
+        np.empty((lists, k, CAUSES), np.int64), np.empty((lists, k), np.int8),
+        np.empty((lists, k), np.uint8),
     )  # fmt: skip
 
 
@@ -153,10 +166,11 @@ def asked_at(s: State, past: Past, row: int, length: int) -> float:
 
 @njit(cache=True, nogil=True)
 def _list(
-    s: State, w: Scratch, past: Past, row: int, types: Types, blocked: NDArray[np.uint8],
+    kit: Kit, past: Past, row: int, types: Types, blocked: NDArray[np.uint8],
     diversity: float, out: _Lists, to: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Write the list of one row; return its length, and how many candidates there were."""
+    s, w = kit.state, kit.scratch
     items = readable(s, blocked)
     length = read_past(s, w, past, row, types, items)
     now = asked_at(s, past, row, length)
@@ -164,6 +178,7 @@ def _list(
     mask(s, w, past, row, types, blocked, items)
     candidates = rank(s, w, length, now, items)
     count = min(candidates, out.rows.shape[1])
+    out.moved[to, :count], out.causes[to, :count] = 0, -1
     if diversity > 0.0 and count > 0:
         diversify(s, w, candidates, count, diversity, out.moved[to])
     for place in range(count):
@@ -176,11 +191,11 @@ def _list(
 
 @njit(cache=True, nogil=True)
 def _list_all(
-    s: State, w: Scratch, past: Past, types: Types, blocked: NDArray[np.uint8],
+    kit: Kit, past: Past, types: Types, blocked: NDArray[np.uint8],
     diversity: float, out: _Lists, counts: NDArray[np.int64],
 ) -> None:  # fmt: skip
     for row in range(counts.shape[0]):
-        counts[row] = _list(s, w, past, row, types, blocked, diversity, out, row)[0]
+        counts[row] = _list(kit, past, row, types, blocked, diversity, out, row)[0]
 
 
 def similar_to(s: State, w: Scratch, row: int, k: int, blocked: NDArray[np.uint8]) -> list[Listed]:
@@ -198,10 +213,14 @@ def _similarity(s: State, w: Scratch, row: int, items: int) -> NDArray[np.float6
     w.history[0], w.ages[0] = row, 0.0
     total = np.zeros(items)
     for horizon, out in ((s.fast, w.scores[FAST]), (s.slow, w.scores[SLOW])):
-        count = cooccurrence.score(horizon, w.history, w.ages, 1, out, w.touched[0], items)
-        for other in range(items):
-            total[other] += out[other]
-        cooccurrence.clear(out, w.touched[0], count, items)
+        touched, found = w.touched[0], w.found[0]
+        count, _ = cooccurrence.score(horizon, w.history, w.ages, 1, out, touched, found, items)
+        for at in range(count):
+            total[touched[at]] += found[at]
+        if count < 0:
+            for other in range(items):
+                total[other] += out[other]
+        cooccurrence.clear(out, touched, count, items)
     popularity = 0.0
     for other in range(items):
         popularity = max(popularity, s.popularity.slow[other])

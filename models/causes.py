@@ -29,13 +29,16 @@ def find_causes(
     By co-occurrence; what nobody has touched, by content.
     """
     shares, pulls = np.zeros((count, HISTORY)), np.empty((count, HISTORY))
+    near = np.zeros(cooccurrence.SIEVE, np.uint8)
     for place in range(count):
         w.place[rows[place]] = place + 1
+        near[rows[place] & (cooccurrence.SIEVE - 1)] = 1
     for horizon in (s.fast, s.slow, s.forward, s.recent):
+        pulling = cooccurrence.lags(horizon, length)
         cooccurrence.spread(
-            horizon, w.history, w.ages, w.disliked, length, rows, count, w.place, pulls
+            horizon, w.history, w.ages, w.disliked, pulling, rows, count, w.place, near, pulls
         )
-        _add_shares(pulls, count, length, shares)
+        _add_shares(pulls, count, pulling, shares)
     for place in range(count):
         row = rows[place]
         w.place[row] = 0

@@ -24,6 +24,8 @@ from models.tables import Arena
 DENSE_ITEMS: Final = 4096
 # Partners a row keeps above that; fewer lose hits, more make every update scan longer.
 SLOTS: Final = 128
+#: Places of the sieve that `spread` looks for rows with: many more than there are rows.
+SIEVE: Final = 4096
 _GROWN: Final = 1024.0
 
 (
@@ -255,13 +257,15 @@ def score(
     length: int,
     out: NDArray[np.float32],
     touched: NDArray[np.int32],
+    found: NDArray[np.float32],
     items: int,
-) -> int:
-    """Score items (float32[items], zeros before) for a history, the best one 1.
+) -> tuple[int, np.float32]:
+    """Score items for a history, the best one 1, in `out` (float32[items], zeros before).
 
-    Of a large catalogue only few are touched: their rows, once each, are written into `touched`
-    (int32[HISTORY * SLOTS + 1]). Returns how many, or -1 where all items may be. Whoever asked
-    calls `clear` when they have read the scores.
+    Of a large catalogue only few are touched: their rows, once each, are written into `touched`,
+    their scores into `found` (int32 and float32[HISTORY * SLOTS + 1]), and `out` has what they
+    were made of. Returns how many, -1 where all items have a score, and what they were divided
+    by. Whoever asked calls `clear` when it was read.
     """
     count, sparse = 0, c.partner.shape[0] > 0
     for lag in range(length):
@@ -277,26 +281,38 @@ def score(
                 for row in range(items):
                     out[row] += factor * weights[row]
     if sparse:
-        _finish_touched(c.target_norm, out, touched, count)
-        return count
+        return count, _finish_touched(c.target_norm, out, touched, found, count)
     _finish(c.target_norm, out, items)
-    return -1
+    return -1, np.float32(1.0)
 
 
 @inner
 def best(
-    out: NDArray[np.float32], touched: NDArray[np.int32], count: int, masked: NDArray[np.uint8],
-    listed: NDArray[np.int32], most: int, items: int,
+    out: NDArray[np.float32], touched: NDArray[np.int32], found: NDArray[np.float32], count: int,
+    masked: NDArray[np.uint8], listed: NDArray[np.int32], most: int, items: int,
 ) -> int:  # fmt: skip
     """List the rows of what `score` has written; return how many."""
     if count < 0:
         return list_best(out, masked, listed, most, items)
-    return list_touched(out, touched, count, masked, listed, most)
+    return list_touched(found, touched, count, masked, listed, most)
+
+
+@inner
+def say(
+    norm: NDArray[np.float64], scores: NDArray[np.float32], count: int, most: np.float32,
+    candidates: NDArray[np.int32], n: int, out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the scores of `n` candidates (float32[n]), given what `score` wrote and returned."""
+    for at in range(n):
+        out[at] = scores[candidates[at]]
+    if count > 0 and most > 0.0:
+        for at in range(n):
+            out[at] = out[at] * np.float32(norm[candidates[at]]) / most
 
 
 @njit(cache=True, nogil=True)
 def clear(out: NDArray[np.float32], touched: NDArray[np.int32], count: int, items: int) -> None:
-    """Leave zeros where `score` has written, given what it returned."""
+    """Leave zeros where `score` has written, given the count it returned."""
     if count < 0:
         for row in range(items):
             out[row] = 0.0
@@ -318,16 +334,18 @@ def _finish(norm: NDArray[np.float64], out: NDArray[np.float32], items: int) -> 
 
 @njit(cache=True, nogil=True)
 def _finish_touched(
-    norm: NDArray[np.float64], out: NDArray[np.float32], touched: NDArray[np.int32], count: int
-) -> None:
+    norm: NDArray[np.float64], out: NDArray[np.float32], touched: NDArray[np.int32],
+    found: NDArray[np.float32], count: int,
+) -> np.float32:  # fmt: skip
     most = np.float32(0.0)
     for at in range(count):
         row = touched[at]
-        out[row] *= np.float32(norm[row])
-        most = max(most, out[row])
+        found[at] = out[row] * np.float32(norm[row])
+        most = max(most, found[at])
     if most > 0.0:
         for at in range(count):
-            out[touched[at]] /= most
+            found[at] /= most
+    return most
 
 
 @njit(cache=True, nogil=True)
@@ -348,15 +366,22 @@ def _add_partners(
 
 
 @njit(cache=True, nogil=True)
+def lags(c: Cooccurrence, length: int) -> int:
+    """How much of a history of `length` pulls on anything."""
+    return min(length, int(c.parameters[SCORE_LENGTH]))
+
+
+@njit(cache=True, nogil=True)
 def spread(
     c: Cooccurrence, history: NDArray[np.int32], ages: NDArray[np.float64],
     passed: NDArray[np.float32], length: int, rows: NDArray[np.int64], count: int,
-    place: NDArray[np.int32], out: NDArray[np.float64],
+    place: NDArray[np.int32], near: NDArray[np.uint8], out: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Write what each lag pulls on each of the first `count` rows (float64[count, lags]).
 
     Lags that are `passed` over (not 0) pull on nothing, and no item on itself. `place`
-    (int32[items]) is 1 + the number of each of the rows, and 0 of all other items.
+    (int32[items]) is 1 + the number of each of the rows, and 0 of all other items; `near`
+    (uint8[SIEVE]) is not 0 at `row % SIEVE` of each: it stays in the nearest cache.
     """
     out[:] = 0.0
     for lag in range(length):
@@ -367,7 +392,9 @@ def spread(
         if factor == 0.0:
             continue
         if c.partner.shape[0] > 0:
-            _spread_one(c.partner[source], c.weight[source], source, factor, place, out[:, lag])
+            _spread_one(
+                c.partner[source], c.weight[source], source, factor, place, near, out[:, lag]
+            )
         else:
             for at in range(count):
                 if rows[at] != source:
@@ -377,11 +404,11 @@ def spread(
 @njit(cache=True, nogil=True)
 def _spread_one(
     partners: NDArray[np.int32], weights: NDArray[np.float32], source: int, factor: float,
-    place: NDArray[np.int32], out: NDArray[np.float64],
+    place: NDArray[np.int32], near: NDArray[np.uint8], out: NDArray[np.float64],
 ) -> None:  # fmt: skip
     for slot in range(SLOTS):
         row = partners[slot] - 1
         if row < 0:
             return
-        if row < place.shape[0] and place[row] > 0 and row != source:
+        if near[row & (SIEVE - 1)] and row < place.shape[0] and place[row] > 0 and row != source:
             out[place[row] - 1] = factor * weights[slot]

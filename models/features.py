@@ -33,9 +33,9 @@ _FLOOR: Final = 1e-4
 _LEAST: Final = np.float32(_FLOOR)
 _PER_LOG: Final = np.float32(-1.0 / math.log(_FLOOR))
 _LN_2: Final = np.float32(math.log(2.0))
-# The feature of a rank; of what is not listed it is 0.
+# The feature of a rank by 1 + rank; of what is not listed, first, it is 0.
 _OF_RANK: Final = np.array(
-    [1.0 - math.log1p(rank) / math.log1p(_UNLISTED) for rank in range(int(_UNLISTED))],
+    [0.0, *(1.0 - math.log1p(rank) / math.log1p(_UNLISTED) for rank in range(int(_UNLISTED)))],
     np.float32,
 )
 
@@ -49,7 +49,7 @@ def of_source(ranks: NDArray[np.int32], count: int, out: NDArray[np.float32], so
     plain, log, rank = out[3 * source], out[3 * source + 1], out[3 * source + 2]
     for at in range(count):
         log[at] = max(plain[at], _LEAST)
-        rank[at] = _OF_RANK[ranks[at]] if ranks[at] >= 0 else np.float32(0.0)
+        rank[at] = _OF_RANK[1 + ranks[at]]
     _logs(log, count)
     for at in range(count):
         log[at] = log[at] * _PER_LOG + np.float32(1.0)

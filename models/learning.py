@@ -14,6 +14,7 @@ from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
 from models.impressions import PLACES, Lists
 from models.index import find, insert
+from models.kit import Kit
 from models.ranking import mask, rank, read_ages, read_past
 from models.sources import learn_sources
 from models.state import ACTS, Scratch, State
@@ -56,14 +57,13 @@ def add_item(s: State, key: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def learn(
-    s: State, w: Scratch, examples: Examples, lists: Lists, types: Types, start: int, out: Scores
-) -> int:
+def learn(kit: Kit, examples: Examples, lists: Lists, types: Types, start: int, out: Scores) -> int:
     """Learn examples from `start` on, in order; return where it stopped.
 
     It stops before an item for which the dense matrices have no place, and where the preset
     is to be decided: the caller does so and calls again, at one place of the log.
     """
+    s, w = kit.state, kit.scratch
     for at in range(start, examples.item_key.shape[0]):
         known = find(s.slots, s.key, examples.item_key[at])
         full = s.forward.partner.shape[0] == 0 and s.used[0] >= DENSE_ITEMS

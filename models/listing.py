@@ -65,28 +65,31 @@ def list_touched(
     scores: NDArray[np.float32], touched: NDArray[np.int32], n: int, masked: NDArray[np.uint8],
     listed: NDArray[np.int32], most: int,
 ) -> int:  # fmt: skip
-    """The same where only the first `n` rows of `touched`, in any order, have scores."""
+    """The same where only `n` rows (`touched`, in any order) have scores, float32[n].
+
+    The scores of masked rows are lost.
+    """
     bits = scores.view(np.int32)
     size = _LANES
     while size * _BLOCKS < n:
         size *= 2
     blocks = (n + size - 1) // size
     tops, keys = np.empty(_BLOCKS, np.int32), np.empty(most, np.int32)
-    found = np.empty(n, np.int32)
+    for at in range(n):
+        if masked[touched[at]]:
+            bits[at] = 0
     for block in range(blocks):
-        top = np.int32(0)
-        for at in range(block * size, min((block + 1) * size, n)):
-            row = touched[at]
-            found[at] = np.int32(0) if masked[row] else bits[row]
-            top = max(top, found[at])
+        part, top = bits[block * size : min((block + 1) * size, n)], np.int32(0)
+        for at in range(part.shape[0]):
+            top = part[at] if part[at] > top else top
         tops[block] = top
     least = max(_kth_largest(tops, blocks, most, keys), np.int32(1))
     count = 0
     for block in range(blocks):
         if tops[block] >= least:
             for at in range(block * size, min((block + 1) * size, n)):
-                if found[at] >= least:
-                    count = _insert(keys, listed, count, most, found[at], touched[at])
+                if bits[at] >= least:
+                    count = _insert(keys, listed, count, most, bits[at], touched[at])
                     if count == most:
                         least = max(least, keys[most - 1])
     return count

@@ -120,8 +120,8 @@ class Model:
         done = 0
         while done < len(item_ids):
             self._make_room(min(self.items + len(item_ids), self.settings.max_items))
-            before, reader = self.items, self.reader
-            stopped = learn(reader.state, reader.scratch(), examples, lists, meaning, done, scores)
+            before, kit = self.items, self.reader.kit()
+            stopped = learn(kit, examples, lists, meaning, done, scores)
             new, told = self.arena["items.key"][before : self.items], slice(done, stopped)
             self._catalogue.name_new(new, examples.item_key[told], item_ids[told])
             if stopped < len(item_ids):

@@ -154,7 +154,9 @@ def say(
 
 @inner
 def _share(tops: NDArray[np.float64], items: int) -> float:
-    most = 0.0
+    # The bits of positive floats are ordered as the floats are, and their maximum vectorises.
+    bits, largest = tops.view(np.int64), np.zeros(1, np.int64)
     for block in range((items + COUNTED - 1) // COUNTED):
-        most = max(most, tops[block])
+        largest[0] = max(largest[0], bits[block])
+    most = largest.view(np.float64)[0]
     return 1.0 / most if most > 0.0 else 0.0

@@ -20,6 +20,7 @@ from models.catalogue import Catalogue
 from models.exploration import Budget, draw_of, explored
 from models.facets import ANY, Filters
 from models.index import find, fingerprint
+from models.kit import Kit
 from models.pasts import row_of
 from models.river_party import Party
 from models.river_turns import blended
@@ -53,6 +54,8 @@ class Reader:
         self.guests = guests
         self._catalogue = catalogue
         self._shared = shared
+        # Not among what is shared: an idle thread would keep tables that were swapped.
+        self._kits = threading.local()
 
     # Items by id, key and row.
 
@@ -106,7 +109,7 @@ class Reader:
         With `draw`, the id of a list that will be shown, a new item may be drawn into it.
         Guests are told who asks; without any, `user_id` does not matter.
         """
-        s, blocked, settings = self.state, self._allowed(asked.filters), self.settings
+        blocked, settings = self._allowed(asked.filters), self.settings
         if self.guests.lists.guests:
             user = self.key_of(user_id)
             places = blended(self, asked, user, blocked, learning=False)[0][: asked.k]
@@ -114,10 +117,12 @@ class Reader:
             places = self.ranked(asked, blocked)
         if asked.explain:
             guests = bool(self.guests.lists.guests)
-            places = answers.explained(s, self.scratch(), asked, blocked, settings, places, guests)
+            places = answers.explained(self.kit(), asked, blocked, settings, places, guests)
         if draw is not None and settings.exploration.share > 0.0:
             number = draw_of(draw, self._shared.seed)
-            places = explored(s, asked, places, blocked, settings, self._shared.budget, number)
+            places = explored(
+                self.state, asked, places, blocked, settings, self._shared.budget, number
+            )
         self._shared.served.count([places])
         return places
 
@@ -128,13 +133,13 @@ class Reader:
             pairs = zip(rows, user_ids, strict=True)
             return [self.recommend(row, user_id=user_id) for row, user_id in pairs]
         blocked = self._allowed(asked.filters)
-        lists = answers.listed_for_all(self.state, self.scratch(), asked, blocked, self.settings)
+        lists = answers.listed_for_all(self.kit(), asked, blocked, self.settings)
         self._shared.served.count(lists)
         return lists
 
     def ranked(self, asked: Asked, blocked: NDArray[np.uint8]) -> list[Listed]:
         """The kernel's own list."""
-        return answers.listed(self.state, self.scratch(), asked, blocked, self.settings)
+        return answers.listed(self.kit(), asked, blocked, self.settings)
 
     @property
     def masked(self) -> NDArray[np.uint8]:
@@ -153,6 +158,13 @@ class Reader:
         """The k items with the most recent attention, less what `asked` leaves out."""
         blocked = self._allowed(asked.filters if asked else ANY)
         return answers.trending_of(self.state, asked, blocked, k, self.settings)
+
+    def kit(self) -> Kit:
+        """These tables and this thread's memory; whoever calls a kernel with it holds it."""
+        mine: Kit | None = getattr(self._kits, "kit", None)
+        if mine is None:
+            mine = self._kits.kit = Kit(self.state, self.scratch())
+        return mine
 
     def scratch(self) -> Scratch:
         """The memory this thread ranks in, large enough for these tables."""

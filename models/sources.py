@@ -79,7 +79,7 @@ def _list_counts(s: State, w: Scratch, length: int, most: int, items: int) -> No
 @inner
 def _list_horizon(s: State, w: Scratch, number: int, length: int, most: int, items: int) -> None:
     source = FAST + number
-    out, touched = w.scores[source], w.touched[number]
+    out, touched, found = w.scores[source], w.touched[number], w.found[number]
     c = s.fast
     if source == SLOW:
         c = s.slow
@@ -87,10 +87,10 @@ def _list_horizon(s: State, w: Scratch, number: int, length: int, most: int, ite
         c = s.forward
     elif source == RECENT:
         c = s.recent
-    count = cooccurrence.score(c, w.taste, w.ages, length, out, touched, items)
-    w.touched_count[number] = count
+    count, divided = cooccurrence.score(c, w.taste, w.ages, length, out, touched, found, items)
+    w.touched_count[number], w.divided[number] = count, divided
     w.listed_count[source] = cooccurrence.best(
-        out, touched, count, w.masked, w.listed[source], most, items
+        out, touched, found, count, w.masked, w.listed[source], most, items
     )
 
 
@@ -143,14 +143,13 @@ def say_of_candidates(s: State, w: Scratch, count: int, length: int, items: int)
         popularity.say(p.slow, p.slow_tops, rows, count, out[3 * POPULAR_SLOW], items)
     if w.listed_count[STAGE] >= 0:
         popularity.say(p.stage[stage], p.stage_tops[stage], rows, count, out[3 * STAGE], items)
-    for source in (FAST, SLOW, FORWARD, RECENT, DEMOGRAPHICS, FACTORS):
+    for source in (DEMOGRAPHICS, FACTORS):
         if w.listed_count[source] >= 0:
             _pick(w.scores[source], rows, count, out[3 * source])
-    for number in range(len(HORIZONS)):
-        if w.listed_count[FAST + number] >= 0:
-            cooccurrence.clear(
-                w.scores[FAST + number], w.touched[number], w.touched_count[number], items
-            )
+    _say_horizon(w, 0, s.fast.target_norm, count, items)
+    _say_horizon(w, 1, s.slow.target_norm, count, items)
+    _say_horizon(w, 2, s.forward.target_norm, count, items)
+    _say_horizon(w, 3, s.recent.target_norm, count, items)
     if w.listed_count[EMBEDDINGS] >= 0:
         embeddings.say(w.scores[EMBEDDINGS], rows, count, out[3 * EMBEDDINGS])
     if w.listed_count[CONTENT] >= 0:
@@ -165,6 +164,17 @@ def _pick(
 ) -> None:
     for at in range(count):
         out[at] = scores[rows[at]]
+
+
+@inner
+def _say_horizon(
+    w: Scratch, number: int, norm: NDArray[np.float64], count: int, items: int
+) -> None:
+    source, touched = FAST + number, w.touched_count[number]
+    if w.listed_count[source] >= 0:
+        scores, divided, out = w.scores[source], w.divided[number], w.features[3 * source]
+        cooccurrence.say(norm, scores, touched, divided, w.candidates, count, out)
+        cooccurrence.clear(scores, w.touched[number], touched, items)
 
 
 @inner

@@ -71,6 +71,8 @@ class Scratch(NamedTuple):
     scores: NDArray[np.float32]
     touched: NDArray[np.int32]  # [horizons, *] rows with scores by co-occurrence
     touched_count: NDArray[np.int64]  # [horizons], -1 = all may have one
+    found: NDArray[np.float32]  # [horizons, *] those scores
+    divided: NDArray[np.float32]  # [horizons] what made the best of them 1
     masked: NDArray[np.uint8]  # [items]
     place: NDArray[np.int32]  # [items] place among the candidates + 1, 0 = none
     history: NDArray[np.int32]  # [HISTORY] rows, newest first, -1 = unknown
@@ -154,6 +156,8 @@ def scratch(items: int, dims: int) -> Scratch:
         scores=np.zeros((len(SOURCES), items), np.float32),
         touched=np.zeros((len(HORIZONS), HISTORY * cooccurrence.SLOTS + 1), np.int32),
         touched_count=np.zeros(len(HORIZONS), np.int64),
+        found=np.zeros((len(HORIZONS), HISTORY * cooccurrence.SLOTS + 1), np.float32),
+        divided=np.ones(len(HORIZONS), np.float32),
         masked=np.zeros(items, np.uint8),
         place=np.zeros(items, np.int32),
         history=np.full(HISTORY, -1, np.int32),

@@ -75,7 +75,7 @@ def test_the_best_of_what_is_touched_are_those_of_a_sort(items: int) -> None:
         scores[rows] = drawn[rows]
         for most in (1, 60, 100):
             listed = np.full(100, -1, np.int32)
-            count = best_touched(scores, rows, masked, listed, most)
+            count = best_touched(scores[rows], rows, masked, listed, most)
             assert listed[:count].tolist() == sorted_rows(scores, masked, most)
 
 

@@ -41,7 +41,9 @@ def test_a_pair_close_in_time_and_place_weighs_more() -> None:
     ages[:3] = [1.0, 1.0, 86_400.0]
     cooccurrence.learn(c, 0, history(1, 2, 3), ages, 3, 1.0, ITEMS)
     out = np.zeros(ITEMS, np.float32)
-    cooccurrence.score(c, history(0), np.zeros(64), 1, out, TOUCHED, ITEMS)
+    cooccurrence.score(
+        c, history(0), np.zeros(64), 1, out, TOUCHED, TOUCHED.astype(np.float32), ITEMS
+    )
     assert out[1] == 1.0 > out[2] > out[3] > 0.0
     assert not out[4:].any()
     assert out[0] == 0.0
@@ -57,7 +59,9 @@ def test_the_forward_horizon_knows_what_comes_next() -> None:
     c, out = fast("forward"), np.zeros(ITEMS, np.float32)
     cooccurrence.learn(c, 1, history(0), np.zeros(64), 1, 1.0, ITEMS)
     cooccurrence.learn(c, 0, history(2), np.zeros(64), 1, 1.0, ITEMS)
-    cooccurrence.score(c, history(0), np.zeros(64), 1, out, TOUCHED, ITEMS)
+    cooccurrence.score(
+        c, history(0), np.zeros(64), 1, out, TOUCHED, TOUCHED.astype(np.float32), ITEMS
+    )
     assert out[1] > out[2] > 0.0
 
 
