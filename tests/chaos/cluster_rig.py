@@ -188,7 +188,7 @@ class Rig:
 
     def under_load(self, seed: int, **more: float) -> Load:
         """Clients of all API processes."""
-        options: Any = {"pause_s": 0.01, **more}
+        options: Any = {"pause_s": 0.03, **more}
         sizes = (1, 5, 20, 40)
         return Load(lambda: self.urls, seed, users=USERS, items=ITEMS, sizes=sizes, **options)
 

@@ -155,7 +155,7 @@ def seed() -> int:
 
 @pytest.fixture
 def client(server: Server, seed: int) -> Load:
-    return Load(lambda: [server.url], seed)
+    return Load(lambda: [server.url], seed, pause_s=0.02)
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ class Load:
     def _ask(self) -> None:
         with httpx.Client(timeout=30.0) as http:
             for turn in itertools.count():
-                if self._stop.wait(0.003):
+                if self._stop.wait(0.01):
                     return
                 user = f"u{random.randrange(self._users + self._users // 10)}"
                 try:

@@ -25,7 +25,7 @@ def test_guests_survive_a_kill(server: Any, client: Any, check: Any, full: bool)
     server.start()
     with client:
         for _ in range(5 if full else 1):
-            client.wait_for(800)
+            client.wait_for(600)
             server.kill()
             server.start()
         client.wait_for(100)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(1_800)
 def test_kills_lose_nothing_and_repeat_nothing(
     server: Any, client: Any, seed: int, full: bool, check_by_command: Any
 ) -> None:
-    kills, events = (20, 50_000) if full else (5, 1_500)
+    kills, events = (20, 50_000) if full else (3, 1_200)
     moments = random.Random(seed)
     server.start()
     with client:
