@@ -223,7 +223,7 @@ class LearningSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     preset: Literal["auto", "films", "shop"] = "auto"
     # A shop may recommend again what a user has seen, a film site may not; None: as the preset.
     repeats: bool | None = None
-    # Items the model meets at most; later ones stay in users' histories, unknown to the crowd.
+    # Items the model knows at most: for a newcomer the least recently active eighth leaves.
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
     events: dict[str, EventType] = field(default_factory=default_events)
     popularity: Popularity = field(default_factory=Popularity)
