@@ -66,6 +66,13 @@ def until(met: Callable[[], Any], seconds: float) -> None:
         time.sleep(0.02)
 
 
+def heeds(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 def replay(bootstrap: str, topic: str, begin: int = 0) -> dict[int, dict[str, Any]]:
     """The oracle: what a toy that saw every record once must have, per partition."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
@@ -113,6 +120,7 @@ class Toys:
 
     def stop(self, worker: subprocess.Popen[bytes]) -> float:
         """SIGTERM; return the seconds it took. A worker must end by itself, and with 0."""
+        until(lambda: heeds(worker.pid, signal.SIGTERM), 40)  # one just started imports first
         began = time.monotonic()
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0, self.errors()
