@@ -118,10 +118,6 @@ def _renumber(
         partner[row, kept:], weight[row, kept:] = 0, 0.0
 
 
-# Inner functions are given arrays one by one, not the view: numba counts references of all
-# that is passed, and that took longer than the work.
-
-
 @njit(cache=True, nogil=True)
 def _add(
     dense: NDArray[np.float32], partner: NDArray[np.int32], weight: NDArray[np.float32],
@@ -178,14 +174,9 @@ def _note_count(c: Cooccurrence, item: int) -> None:
 
 @njit(cache=True, nogil=True)
 def learn(
-    c: Cooccurrence,
-    item: int,
-    history: NDArray[np.int32],
-    ages: NDArray[np.float64],
-    length: int,
-    weight: float,
-    items: int,
-) -> None:
+    c: Cooccurrence, item: int, history: NDArray[np.int32], ages: NDArray[np.float64], length: int,
+    weight: float, items: int,
+) -> None:  # fmt: skip
     """Pair `item` with the newest of `history` (int32 rows, newest first; ages in seconds)."""
     p = c.parameters
     amount = weight * c.scale[0]
@@ -251,15 +242,9 @@ def between(c: Cooccurrence, source: int, target: int) -> float:
 
 @njit(cache=True, nogil=True)
 def score(
-    c: Cooccurrence,
-    history: NDArray[np.int32],
-    ages: NDArray[np.float64],
-    length: int,
-    out: NDArray[np.float32],
-    touched: NDArray[np.int32],
-    found: NDArray[np.float32],
-    items: int,
-) -> tuple[int, np.float32]:
+    c: Cooccurrence, history: NDArray[np.int32], ages: NDArray[np.float64], length: int,
+    out: NDArray[np.float32], touched: NDArray[np.int32], found: NDArray[np.float32], items: int,
+) -> tuple[int, np.float32]:  # fmt: skip
     """Score items for a history, the best one 1, in `out` (float32[items], zeros before).
 
     Of a large catalogue only few are touched: their rows, once each, are written into `touched`,
