@@ -105,22 +105,26 @@ def _score(
         out.score[at] = w.final[w.order[0]]
     if found >= 0:
         out.target[at] = w.best[found]
-        _learn_list(s, w, lists, at, count, found)
-        ranker.learn(s.ranker, w.features, w.context, w.units, w.plain, count, found, w.errors)
+        # A click on a list says nothing of what was not shown: held against all candidates, it
+        # would teach the ranker to agree with itself.
+        weight = 0.0 if _learn_list(s, w, lists, at, count, found) else 1.0
+        ranker.learn(
+            s.ranker, w.features, w.context, w.units, w.plain, count, found, weight, w.errors
+        )  # fmt: skip
 
 
 @inner
-def _learn_list(s: State, w: Scratch, lists: Lists, at: int, count: int, found: int) -> None:
+def _learn_list(s: State, w: Scratch, lists: Lists, at: int, count: int, found: int) -> bool:
     """Write into `w.errors` what the list that candidate `found` was taken from teaches.
 
     What the user passed over in it are soft negatives, told apart from how much their places are
-    looked at. Features are those of before the click.
+    looked at. Features are those of before the click. False: there was nothing to choose from.
     """
     for candidate in range(count):
         w.errors[candidate] = 0.0
     im, first, last = s.impressions, lists.start[at], lists.start[at + 1]
     if first == last or not im.options[0]:
-        return
+        return False
     picked, places = np.empty(PLACES, np.int64), np.empty(PLACES, np.int64)
     scores, merits, errors = np.empty(PLACES), np.empty(PLACES), np.empty(PLACES)
     shown, target, rate = 0, -1, impressions.usual(im)
@@ -135,10 +139,11 @@ def _learn_list(s: State, w: Scratch, lists: Lists, at: int, count: int, found: 
                 scores[shown] = w.final[candidate]
                 shown += 1
     if target < 0 or shown < 2:
-        return
+        return False
     impressions.learn(im, scores, merits, places, shown, target, errors)
     for entry in range(shown):
         w.errors[picked[entry]] = errors[entry]
+    return True
 
 
 @inner

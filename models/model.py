@@ -29,7 +29,7 @@ from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 5
+LEARNING_VERSION = 6
 
 
 class Model:

@@ -144,11 +144,12 @@ def _mix_in(
 def learn(
     r: Ranker, features: NDArray[np.float32], context: NDArray[np.float32],
     units: NDArray[np.float32], scores: NDArray[np.float64], count: int, target: int,
-    beside: NDArray[np.float64],
+    weight: float, beside: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """One listwise example, right after `score` of the same: candidate `target` was taken.
 
-    `beside` (float64[count]) are the errors of another lesson over the same candidates, or zeros.
+    `weight` is this lesson's. `beside` (float64[count]) are the errors of another one over the
+    same candidates, or zeros.
     `features` and `units` are spent: what has nothing to teach is squeezed out of them.
     """
     most, total = scores[target], 0.0
@@ -161,7 +162,7 @@ def learn(
     errors, kept = units[HIDDEN], 0
     for at in range(count):
         error = math.exp(scores[at] - most) / total - (1.0 if at == target else 0.0)
-        error += beside[at]
+        error = weight * error + beside[at]
         if abs(error) > _NEGLIGIBLE:
             for h in range(HIDDEN):
                 units[h, kept] = units[h, at]

@@ -26,6 +26,7 @@ from config.cli.options import (
 from config.settings import Settings
 from producers.report import write
 from producers.simulation import page
+from producers.simulation.nature import Nature, looks_of
 from producers.simulation.policies import Event as Record
 from producers.simulation.run import START, Simulation, nowhere
 from producers.simulation.systems import InProcess, Remote
@@ -53,6 +54,18 @@ def simulate(
         str | None, typer.Option(envvar="FRESHET_API_KEY", help="Where the system asks for one.")
     ] = None,
     k: Annotated[int, typer.Option(min=2, max=20, help="Items a page shows.")] = 10,
+    looks: Annotated[
+        str, typer.Option(help="Steepness n^-LOOKS of how places are looked at, or 1,0.9,0.4,….")
+    ] = "0.6",
+    taste: Annotated[
+        float, typer.Option(min=0, max=1, help="How much people differ; at 0 all are alike.")
+    ] = 1.0,
+    life: Annotated[
+        float | None, typer.Option(min=0.1, help="Hours an item stays; default: all stay.")
+    ] = None,
+    searches: Annotated[
+        float, typer.Option(min=0, max=1, help="How often people look beside the lists.")
+    ] = 1.0,
     start: Annotated[
         str | None, typer.Option(help="When it begins, as in 2026-01-31T12:00:00Z.")
     ] = None,
@@ -73,6 +86,8 @@ def simulate(
     a second Ctrl-C leaves out whom it cannot be compared with yet.
 
     Example: `freshet simulate --users 300 --items 1000 --hours 168 --report loop.html`
+
+    A front page of news: `freshet simulate --looks 1 --taste 0.2 --life 48 --searches 0`
     """
     if in_process and url is not None:
         raise typer.BadParameter("is one system, --in-process another", param_hint="--url")
@@ -80,7 +95,9 @@ def simulate(
     settings = settings_for(config)
     set_up_logs(settings.logs)
     began = _moment(start, url is not None, hours)
-    simulation = Simulation(Size(users, items, hours), seed, k, began)
+    steepness, places = looks_of(looks)
+    nature = Nature(steepness, places, taste, life, searches)
+    simulation = Simulation(Size(users, items, hours), seed, k, began, nature)
     told = simulation.report(_live_all(simulation, settings, (url, api_key), out))
     told["system"] = url or "in process"
     told["learned_propensities"] = told["policies"]["freshet"].pop("learned_propensities")
@@ -175,7 +192,9 @@ def _writer(stack: ExitStack, out: Path, simulation: Simulation) -> Any:
 
     def note(records: Sequence[Record]) -> None:
         for record in records:
-            file.write(msgspec.json.encode(record) + b"\n")
+            # The catalogue of a file is read before its events: what left would be in no list.
+            if record.get("available") is not False:
+                file.write(msgspec.json.encode(record) + b"\n")
 
     note([{"type": "item", **item} for item in simulation.world.catalogue()])
     return note

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from producers.simulation.session import Seen, examination
+from producers.simulation.session import Seen
 
 # The most popular part of the catalogue, and how many lists pass between two looks at it.
 _POPULAR: Final = 0.1
@@ -59,9 +59,11 @@ class Sums:
 class Measures:
     """Measures of one run, as a whole and by window of time."""
 
-    def __init__(self, vectors: NDArray[np.float64], k: int, hours: float, windows: int) -> None:
+    def __init__(
+        self, vectors: NDArray[np.float64], looks: NDArray[np.float64], hours: float, windows: int
+    ) -> None:
         self._vectors = vectors
-        self._looks = examination(k)
+        self._looks = looks
         self._seconds = hours * 3600.0 / windows
         self._taken = np.zeros(len(vectors), np.int64)
         self._popular = np.zeros(len(vectors), bool)

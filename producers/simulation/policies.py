@@ -20,6 +20,7 @@ class Request:
 
     user: int
     opened: set[int]
+    there: NDArray[np.bool_]  # [items]
     truth: NDArray[np.float64]
     recommendation_id: str
     number: int
@@ -60,7 +61,7 @@ class Oracle:
 
 
 class Chance:
-    """Any item the person has not opened, all alike."""
+    """Any item there is that the person has not opened, all alike."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -89,14 +90,14 @@ class MostPopular:
 
 
 def feedback_of(records: Sequence[Event]) -> list[Event]:
-    """What clients said; the rest is the system's own."""
-    return [record for record in records if record["type"] != "impression"]
+    """What people did; the rest is the system's own, and the catalogue."""
+    return [record for record in records if record["type"] not in ("impression", "item")]
 
 
 def _unopened(order: NDArray[np.int64], request: Request, k: int) -> list[int]:
     found: list[int] = []
     for item in order.tolist():
-        if item not in request.opened:
+        if request.there[item] and item not in request.opened:
             found.append(item)
             if len(found) == k:
                 break

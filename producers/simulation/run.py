@@ -8,8 +8,9 @@ from typing import Any, Final
 from models.settings import LearningSettings
 from producers.errors import OptionError
 from producers.simulation.measures import Measures
+from producers.simulation.nature import Nature
 from producers.simulation.policies import Chance, Event, MostPopular, Oracle, Policy
-from producers.simulation.session import Seen, Shoppers, examination
+from producers.simulation.session import Seen, Shoppers
 from producers.simulation.systems import InProcess
 from producers.simulation.visits import Visit, visits
 from producers.simulation.world import Size, World
@@ -35,11 +36,18 @@ def never() -> bool:
 class Simulation:
     """One world and its visits. Each `run` lives them from the start, under one policy."""
 
-    def __init__(self, size: Size, seed: int, k: int = 10, start: float = START) -> None:
+    def __init__(
+        self,
+        size: Size,
+        seed: int,
+        k: int = 10,
+        start: float = START,
+        nature: Nature | None = None,
+    ) -> None:
         if size.items < k:
             raise OptionError(f"--items: must be at least {k}, the length of a list")
         self.size, self.seed, self.k, self.start = size, seed, k, start
-        self.world = World(size, seed)
+        self.world = World(size, seed, nature)
         self.visits: list[Visit] = visits(size, seed)
         self.planned = len(self.visits)
         if not self.visits:
@@ -58,7 +66,8 @@ class Simulation:
         """
         shoppers = Shoppers(self.world, policy, self.k, self.start)
         windows = max(min(_WINDOWS, int(self.size.hours)), 1)
-        measures = Measures(self.world.vectors, self.k, self.size.hours, windows)
+        looks = self.world.nature.examination(self.k)
+        measures = Measures(self.world.vectors, looks, self.size.hours, windows)
         lived = 0
         for visit in self.visits:
             if stop():
@@ -108,7 +117,7 @@ class Simulation:
             "seed": self.seed,
             "visits": len(self.visits),
             "complete": len(self.visits) == self.planned and policies.keys() > self.others().keys(),
-            "examination": examination(self.k).tolist(),
+            "examination": self.world.nature.examination(self.k).tolist(),
             "regret": {**regret, "in_state": ours["regret"]},
             "policies": policies,
         }

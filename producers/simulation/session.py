@@ -15,26 +15,14 @@ from producers.simulation.policies import Event, Page, Policy, Request
 from producers.simulation.visits import Visit
 from producers.simulation.world import World, item_id, user_id
 
-#: The planted bias: the item at a place (from 0) is looked at with this chance, as a power of
-#: the place, whatever it is. At 0 all places are alike, at 2 only the first one lives.
-EXAMINATION: Final = -0.6
 # Pages a visit has at most, and the chance to go on to another.
 _PAGES: Final = 5
 _GOES_ON: Final = 0.5
 # The chance to look for something without the lists, first and again, and how many items are
-# compared then. Without it a system would hear of nothing but what it shows.
+# compared then.
 _SEARCHES: Final = (0.6, 0.3)
 _COMPARED: Final = 30
 _PAGE_S: Final = 40.0
-
-
-def examination(k: int) -> NDArray[np.float64]:
-    """The chance that each of k places is looked at.
-
-    >>> examination(3).round(3).tolist()
-    [1.0, 0.66, 0.517]
-    """
-    return np.arange(1, k + 1, dtype=np.float64) ** EXAMINATION
 
 
 @dataclass(frozen=True)
@@ -53,21 +41,25 @@ class Shoppers:
 
     def __init__(self, world: World, policy: Policy, k: int, start: float) -> None:
         self._world, self._policy, self._k, self._start = world, policy, k, start
-        self._looks = examination(k)
+        self._looks = world.nature.examination(k)
         self._fatigue = Fatigue()
         self._events = 0
+        self._elapsed_s = 0.0
 
     def visit(self, visit: Visit) -> Iterator[Seen | list[Event]]:
         """Yield every page seen, and every lot of records the policy has heard, in order."""
         world, user = self._world, visit.user
+        yield from self._restock(visit.elapsed_s)
         luck = chance(world.seed, "visit", visit.number)
         draws = luck.random((_PAGES, self._k, 3))
         goes_on = luck.random(_PAGES)
         appeal = world.appeal(user, visit.elapsed_s)
         for likely in _SEARCHES:
             found = luck.integers(0, world.size.items, _COMPARED)
-            if luck.random() < likely:
-                yield self._browse(visit, int(found[int(np.argmax(appeal[found]))]))
+            if luck.random() < likely * world.nature.searches:
+                best = int(found[int(np.argmax(appeal[found]))])
+                if appeal[best] > 0.0:  # else nothing of it is there
+                    yield self._browse(visit, best)
         for page in range(_PAGES):
             now = visit.elapsed_s + page * _PAGE_S
             truth = self._fatigue.tire(user, appeal, now)
@@ -80,9 +72,19 @@ class Shoppers:
             if goes_on[page] >= _GOES_ON:
                 return
 
+    def _restock(self, elapsed_s: float) -> Iterator[list[Event]]:
+        """Tell the policy what came and what left since the last visit."""
+        changes = self._world.changes(self._elapsed_s, elapsed_s)
+        self._elapsed_s = elapsed_s
+        if changes:
+            records: list[Event] = [{"type": "item", **item} for item in changes]
+            self._policy.hear(records)
+            yield records
+
     def _ask(self, visit: Visit, page: int, truth: NDArray[np.float64], now: float) -> Page:
+        there = self._world.shelf.holds(visit.elapsed_s)
         request = Request(
-            visit.user, self._fatigue.opened(visit.user), truth,
+            visit.user, self._fatigue.opened(visit.user), there, truth,
             f"sim-{self._world.seed}-{visit.number}-{page}", visit.number * _PAGES + page,
             self._start + now,
         )  # fmt: skip

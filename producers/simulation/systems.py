@@ -15,7 +15,7 @@ from producers.errors import OptionError, SinkUnavailable
 from producers.ingest import BATCH
 from producers.replay.system import Lists, Patient, over_http
 from producers.simulation.policies import Event, Page, Request, feedback_of
-from producers.simulation.world import World, user_id
+from producers.simulation.world import World, item_id, user_id
 from stream.manifest import Manifest
 from stream.model_stage import ModelStage
 from stream.profiles import Profiles
@@ -80,10 +80,8 @@ class Remote:
         self._lists = Lists(url, api_key)
         sink = over_http(url, api_key, imported=True, timeout_s=_TIMEOUT_S)
         self._feedback = Patient(sink, _PATIENCE_S, _pause)
-        items = world.catalogue()
-        self._known = {item["item_id"]: number for number, item in enumerate(items)}
-        for at in range(0, len(items), BATCH):
-            self._feedback.put_items(items[at : at + BATCH])
+        self._known = {item_id(number): number for number in range(world.size.items)}
+        self._put(world.catalogue())
         self._position: str | None = None
 
     def show(self, request: Request, k: int) -> Page:
@@ -101,6 +99,7 @@ class Remote:
         return Page(items, shown, told.served_by)
 
     def hear(self, events: Sequence[Event]) -> None:
+        self._put([_as_put(event) for event in events if event["type"] == "item"])
         feedback = feedback_of(events)
         if feedback:
             self._feedback.send(feedback)
@@ -114,9 +113,18 @@ class Remote:
         """Not to be had over HTTP."""
         return None
 
+    def _put(self, items: Sequence[Event]) -> None:
+        for at in range(0, len(items), BATCH):
+            self._feedback.put_items(list(items[at : at + BATCH]))
+
     def close(self) -> None:
         self._lists.close()
         self._feedback.close()
+
+
+def _as_put(record: Event) -> Event:
+    """An item of the log as `PUT /v1/items` takes it."""
+    return {name: told for name, told in record.items() if name != "type"}
 
 
 def _pause(seconds: float) -> bool:

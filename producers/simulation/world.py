@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from producers.simulation.chance import chance
+from producers.simulation.nature import Nature
+from producers.simulation.shelf import Shelf
 
 Vectors = NDArray[np.float64]
 
@@ -26,6 +29,8 @@ _MOST: Final = 0.5
 _STEEP: Final = 4.0
 _BAR: Final = 3.6
 _QUALITY: Final = 0.8
+# How much of the liking is personal: the deviation of `_STEEP · cosine` over all items.
+_PERSONAL: Final = _STEEP / math.sqrt(DIMS)
 # Some kinds of things are liked by more people: the n-th by 1 over this power of n. At 0 a list
 # of bestsellers tells nothing.
 _CROWDED: Final = 0.7
@@ -57,15 +62,20 @@ class Size:
 class World:
     """People 0 … users - 1 and items 0 … items - 1; everything follows from the seed."""
 
-    def __init__(self, size: Size, seed: int) -> None:
+    def __init__(self, size: Size, seed: int, nature: Nature | None = None) -> None:
         self.size, self.seed = size, seed
+        self.nature = nature = nature or Nature()
         born = chance(seed, "world")
         count = min(max(size.items // _PER_CATEGORY, _CATEGORIES[0]), _CATEGORIES[1])
         centres = _unit(born.normal(size=(count, DIMS)))
         self._category = born.integers(0, count, size.items)
         own = _unit(born.normal(size=(size.items, DIMS)))
         self.vectors = _unit(centres[self._category] + _OWN * own)
-        self._quality = _QUALITY * born.normal(size=size.items)
+        # What people do not like each for themselves, they agree on: some things are worth more.
+        agreed = (1.0 - nature.taste**2) * (_PERSONAL / _QUALITY) ** 2
+        self._quality = _QUALITY * math.sqrt(1.0 + agreed) * born.normal(size=size.items)
+        self._steep = _STEEP * nature.taste
+        self.shelf = Shelf(size.items, size.hours, seed, nature.life_hours)
         self._tastes = self._drifting(born, centres)
 
     def _drifting(self, born: np.random.Generator, centres: Vectors) -> list[Vectors]:
@@ -92,11 +102,14 @@ class World:
     def liking(self, user: int, elapsed_s: float) -> Vectors:
         """Logit of a person's liking of every item (float64[items])."""
         cosine = (self.vectors * self.taste(user, elapsed_s)).sum(axis=1)
-        return _STEEP * cosine + self._quality - _BAR
+        return self._steep * cosine + self._quality - _BAR
 
     def appeal(self, user: int, elapsed_s: float) -> Vectors:
-        """The chance that this person clicks each item once they look at it, before fatigue."""
-        return _MOST * _sigmoid(self.liking(user, elapsed_s))
+        """The chance that this person clicks each item once they look at it, before fatigue.
+
+        0 for what is not there.
+        """
+        return _MOST * _sigmoid(self.liking(user, elapsed_s)) * self.shelf.holds(elapsed_s)
 
     def conversion(self, user: int, item: int, elapsed_s: float) -> float:
         """The chance that a click on it ends in a purchase."""
@@ -104,10 +117,17 @@ class World:
         return _BUYS * float(_sigmoid(np.float64(_STEEP * cosine - 1.0)))
 
     def catalogue(self) -> list[dict[str, Any]]:
-        """The items as `PUT /v1/items` takes them; text tells something of their nature."""
-        return [self._described(item) for item in range(self.size.items)]
+        """The items there are at the start, as `PUT /v1/items` takes them."""
+        return [self._described(item) for item in np.flatnonzero(self.shelf.holds(0.0)).tolist()]
+
+    def changes(self, after_s: float, until_s: float) -> list[dict[str, Any]]:
+        """The items that came (after, until], and then those that left, as they are sent."""
+        came, left = self.shelf.between(after_s, until_s)
+        gone = [{**self._described(item), "available": False} for item in left]
+        return [*(self._described(item) for item in came), *gone]
 
     def _described(self, item: int) -> dict[str, Any]:
+        """Text tells something of an item's nature."""
         category = _WORDS[self._category[item]]
         strongest = np.argsort(-np.abs(self.vectors[item]), kind="stable")[:2]
         tags = [f"{'more' if self.vectors[item][d] > 0 else 'less'}-{_WORDS[d]}" for d in strongest]
