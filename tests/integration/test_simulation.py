@@ -26,9 +26,10 @@ from producers.replay.source import from_path
 from producers.report.page import html
 from producers.simulation import page
 from producers.simulation.fatigue import Fatigue
+from producers.simulation.nature import Nature, looks_of
 from producers.simulation.policies import Oracle
 from producers.simulation.run import Simulation
-from producers.simulation.session import Seen, Shoppers, examination
+from producers.simulation.session import Seen, Shoppers
 from producers.simulation.systems import Remote
 from producers.simulation.world import Size
 from stream.manifest import Manifest
@@ -152,7 +153,7 @@ def test_places_are_looked_at_as_planted() -> None:
                 worth += seen.truth[seen.page.items]
                 clicks[[seen.page.items.index(item) for item in seen.clicked]] += 1
     rate = clicks / worth
-    np.testing.assert_allclose(rate / rate[0], examination(10), rtol=0.2)
+    np.testing.assert_allclose(rate / rate[0], Nature().examination(10), rtol=0.2)
 
 
 def test_people_tire_and_tastes_drift(simulation: Simulation) -> None:
@@ -164,6 +165,41 @@ def test_people_tire_and_tastes_drift(simulation: Simulation) -> None:
     assert at_once[2] < at_once[1]
     days = [simulation.world.taste(0, day * 86_400.0) for day in range(3)]
     assert 0.5 < days[0] @ days[1] < 1 and days[0] @ days[2] < 1
+
+
+def test_where_items_come_and_go_only_what_is_there_is_shown() -> None:
+    news = Nature(looks=1.0, taste=0.2, life_hours=24.0, searches=0.0)
+    simulation = Simulation(Size(30, 120, 48.0), seed=4, nature=news)
+    system = simulation.in_process(LearningSettings(), Manifest())
+    shown, log = set[int](), list[dict[str, Any]]()
+    shoppers = Shoppers(simulation.world, system, simulation.k, simulation.start)
+    for visit in simulation.visits:
+        there = simulation.world.shelf.holds(visit.elapsed_s)
+        for happened in shoppers.visit(visit):
+            if isinstance(happened, Seen):
+                assert there[happened.page.items].all()
+                shown |= set(happened.page.items)
+            else:
+                log += happened
+    assert len(shown) > 1.5 * simulation.world.shelf.holds(0.0).sum()
+    kinds = Counter(record["type"] for record in log)
+    assert kinds["item"] > 0 and kinds["view"] == 0
+    assert kinds["impression"] == len({r.get("recommendation_id") for r in log} - {None})
+
+
+def test_at_no_taste_all_are_alike() -> None:
+    def spread(taste: float) -> float:
+        world = Simulation(SIZE, 5, nature=Nature(taste=taste)).world
+        return float(np.std([world.liking(user, 0.0) for user in range(20)], axis=0).mean())
+
+    assert spread(0.0) == pytest.approx(0.0, abs=1e-12)
+    assert spread(0.0) < spread(0.5) < spread(1.0)
+
+
+@pytest.mark.parametrize("text", ["", "steep", "nan", "-1", "9", "1,0,0.5", "1,2"])
+def test_looks_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="--looks"):
+        Nature(*looks_of(text))
 
 
 def test_the_page_needs_no_network(report: dict[str, Any]) -> None:

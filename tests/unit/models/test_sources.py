@@ -168,7 +168,7 @@ class Lesson:
         features = self.features.copy()  # a lesson spends them
         beside = np.zeros(5)
         ranker.learn(
-            self.ranker, features, self.context, self.units, self.scores, 5, target, beside
+            self.ranker, features, self.context, self.units, self.scores, 5, target, 1.0, beside
         )
 
 
