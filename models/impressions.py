@@ -16,13 +16,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import attention
-from models.attention import PLACES, Attention
+from models.attention import Attention
 from models.compiled import inner
 from models.examples import TYPES, Types
 from models.index import Slots, find
 from models.settings import Impressions as Settings
 from models.tables import Arena
 
+#: Places of a list that are learned from.
+PLACES: Final = attention.PLACES
 #: Rungs a list may come from, in the order of their numbers; the last is any other.
 SERVED: Final = ("personal", "session", "trending", "static", "other")
 # How strongly an item's record is doubted before it has foretold anything, in clicks.

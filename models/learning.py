@@ -9,11 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import embeddings, impressions, popularity, presets, ranker
-from models.attention import PLACES
 from models.compiled import inner
 from models.cooccurrence import DENSE_ITEMS
 from models.examples import CAPPED, SCORED, TYPES, Examples, Types
-from models.impressions import Lists
+from models.impressions import PLACES, Lists
 from models.index import find, insert
 from models.kit import Kit
 from models.ranking import mask, rank, read_ages, read_past

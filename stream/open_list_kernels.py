@@ -11,9 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.attention import PLACES
 from models.compiled import inner
-from models.impressions import Lists, Outcomes
+from models.impressions import PLACES, Lists, Outcomes
 from models.index import find, insert
 
 #: Lists a partition holds open; the oldest is pushed out, closed as it is. 5 MB when full.

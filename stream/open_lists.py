@@ -12,8 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.attention import PLACES
-from models.impressions import SERVED, Lists, Outcomes, no_lists
+from models.impressions import PLACES, SERVED, Lists, Outcomes, no_lists
 from models.index import fingerprint, insert
 from models.tables import Arena
 from stream.open_list_kernels import (

@@ -64,7 +64,7 @@ def test_learned_propensities_come_near_those_planted(bias: np.ndarray) -> None:
     worst = []
     for seed in range(3):
         model = Model(LearningSettings())
-        planted(model, bias, 20_000, seed)
+        planted(model, bias, 40_000, seed)
         places = model.click_through()["places"][:LENGTH]
         learned = np.array([place["propensity"] for place in places])
         raw = np.array([place["taken"] / place["shown"] for place in places])
