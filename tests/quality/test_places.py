@@ -6,24 +6,18 @@ import numpy as np
 import pytest
 
 from models.settings import LearningSettings
-from producers.simulation.nature import Nature
 from producers.simulation.run import Simulation
 from producers.simulation.world import Size
 from stream.manifest import Manifest
 
-# Twenty thousand lists a seed.
+# Five thousand lists a seed, of which about 3,300 items are clicked.
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3_600)]
 
-_FOLD = (1.0, 0.95, 0.9, 0.85, 0.3, 0.28, 0.26, 0.24, 0.22, 0.2)
 
-
-@pytest.mark.parametrize("seed", [401, 402, 403])
-@pytest.mark.parametrize("nature", [Nature(), Nature(looks=1.0), Nature(places=_FOLD)],
-                         ids=["as a shop", "steep", "a fold after the fourth"])  # fmt: skip
-def test_propensities_come_within_a_fifth_of_the_truth(nature: Nature, seed: int) -> None:
-    simulation = Simulation(Size(600, 300, 336.0), seed, nature=nature)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_propensities_come_within_a_fifth_of_the_truth(seed: int) -> None:
+    simulation = Simulation(Size(300, 300, 168.0), seed)
     system = simulation.in_process(LearningSettings(), Manifest())
     simulation.run(system)
-    np.testing.assert_allclose(
-        system.propensities(simulation.k), nature.examination(simulation.k), rtol=0.2
-    )
+    planted = simulation.world.nature.examination(simulation.k)
+    np.testing.assert_allclose(system.propensities(simulation.k), planted, rtol=0.2)

@@ -184,7 +184,8 @@ def test_a_click_on_a_list_says_nothing_of_what_was_not_shown() -> None:
         before = gradient.copy()
         examples, ids = shop.examples([Event("u1", "twin 1", time=1.8e9)])
         keys = np.array([shop.model.key_of(name) for name in listed], np.uint64)
-        shown = Lists(np.array([0, len(keys)]), keys, np.arange(len(keys), dtype=np.uint8))
+        places = np.arange(len(keys), dtype=np.uint8)
+        shown = Lists(np.array([0, len(keys)]), keys, places, np.zeros(1, np.int8))
         shop.model.learn(examples, ids, TYPES, shown)
         return float(np.abs(gradient - before).sum())
 
