@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from prometheus_client.registry import Collector
 from api.ladder import Ladder
 from api.metrics import BUCKETS
 from api.wanted import Wanted
+from stream.ids import fresh_id
 from stream.service import Checked, Service
 
 # How long a click is waited for; one that has not shown by then counts as this much more,
@@ -115,7 +115,7 @@ class Canary(Collector):
         yield gauge
 
     async def _shows(self, user_id: str, item_id: str, kind: str) -> bool:
-        event_id = secrets.token_hex(12)
+        event_id = fresh_id()
         event = {"type": kind, "user_id": user_id, "item_id": item_id, "event_id": event_id}
         checked = Checked(msgspec.json.encode(event), user_id, event_id)
         receipt = await self._service.append_feedback([checked], False)

@@ -44,7 +44,9 @@ _TURN: Final = 64
 _CATCH_UP: Final = 512
 # How long the learner sleeps at most when nothing arrives; it is woken by appends.
 _IDLE_S: Final = 0.5
-
+# Of the time, at most, for saving: copying and writing a state of a gigabyte takes seconds from
+# the lists, and the log's tail is read again sooner than it came.
+_SAVING_SHARE: Final = 0.05
 
 _Waiter = tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]
 
@@ -329,6 +331,8 @@ class Embedded:
             return  # one at a time: a slow disk must not pile up copies of the state
         moved = self._news - self._tried_news
         waited = time.monotonic() - self._tried_at
+        if waited * _SAVING_SHARE < self._saving_took_s:
+            return
         if moved >= self._policy.every_records or (moved and waited >= self._policy.every_s):
             self._save()
 
@@ -340,9 +344,8 @@ class Embedded:
             self._saving = self._writer.submit(self._write, pair, self._news)
 
     def _write(self, pair: Pair, news: int) -> tuple[int, int]:
-        started = time.monotonic()
         write(self._snapshots, pair, self._policy.keep)
-        self._saving_took_s = time.monotonic() - started
+        self._saving_took_s = time.monotonic() - self._tried_at
         return pair.model.position, news
 
     def _finish_saving(self, wait: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +14,7 @@ from models.settings import LearningSettings
 from stream.canary import refuse_canary
 from stream.errors import InvalidEvent
 from stream.events import parse_feedback, time_of
+from stream.ids import fresh_id
 from stream.impressions import Impression
 from stream.manifest import Manifest
 from stream.profiles import UserRow
@@ -168,7 +168,7 @@ def accept(
         check_time(time, received_at, manifest)
     if event.event_id is not None:
         return Checked(bytes(raw), event.user_id, event.event_id, event.type)
-    event_id = secrets.token_hex(12)
+    event_id = fresh_id()
     body = bytes(raw).rstrip()[:-1] + b',"event_id":"' + event_id.encode() + b'"}'
     return Checked(body, event.user_id, event_id, event.type)
 

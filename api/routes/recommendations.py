@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from api.wanted import (
     wanted_of,
 )
 from stream.errors import DependencyLeftAlone, StreamError
+from stream.ids import fresh_id
 from stream.positions import to_token
 from stream.service import Reading, Service
 
@@ -110,7 +110,7 @@ class Recommendations:
         known = reading.positions if reading else self._service.position(user_id)
         # The model's version is read before the list: what it tells of is in the list.
         head = self._head(known)
-        list_id = secrets.token_hex(12)
+        list_id = fresh_id()
         key = (user_id, head["position"], head["model_version"], request.wanted)
         answer = self._kept.get(key)
         if answer is None:
@@ -156,7 +156,7 @@ class Recommendations:
             lambda: self._ladder.session(lambda: session.row(manifest), request.wanted),
             request.wanted,
         )
-        return self._recommended(request, secrets.token_hex(12), head, answer, True)
+        return self._recommended(request, fresh_id(), head, answer, True)
 
     async def similar(self, incoming: Incoming) -> Response:
         return self._listed(self._ladder.similar(incoming.ids["item_id"], incoming.query["k"]))
