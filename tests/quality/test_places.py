@@ -10,13 +10,13 @@ from producers.simulation.run import Simulation
 from producers.simulation.world import Size
 from stream.manifest import Manifest
 
-# Five thousand lists a seed, of which about 3,300 items are clicked.
+# Fifteen thousand lists a seed, of which 5,400 to 6,300 items are clicked.
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3_600)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [801, 802, 803, 804])
 def test_propensities_come_within_a_fifth_of_the_truth(seed: int) -> None:
-    simulation = Simulation(Size(300, 300, 168.0), seed)
+    simulation = Simulation(Size(300, 300, 504.0), seed)
     system = simulation.in_process(LearningSettings(), Manifest())
     simulation.run(system)
     learned, planted = system.propensities(simulation.k), simulation.world.nature.examination(10)
