@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from config.cli.data_files import Columns, Delimiter, RatingScale, reader_options
 from config.cli.options import (
     AsJson,
     ConfigFile,
@@ -24,7 +25,6 @@ from producers.evaluate.page import page
 from producers.evaluate.study import Study, Variant
 from producers.evaluate.tables import tables
 from producers.readers import FORMATS, read
-from producers.readers.feedback import Scale
 from producers.report import write
 
 
@@ -42,13 +42,9 @@ def evaluate(
     positive_from: Annotated[
         float | None, typer.Option(help="Score only events with a value of at least this.")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
-    scale: Annotated[
-        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
-    ] = None,
+    columns: Columns = None,
+    delimiter: Delimiter = None,
+    scale: RatingScale = None,
     against: Annotated[
         str | None, typer.Option(help=f"Baselines beside it: {','.join(BASELINES)}.")
     ] = None,
@@ -119,18 +115,3 @@ def _warn(file: Path, data: Prepared) -> None:
         )
     if not data.events:
         console.print(f"warning: {file.name}: there are no events, so there is nothing to score")
-
-
-def reader_options(columns: str | None, delimiter: str | None, scale: str | None) -> dict[str, Any]:
-    """Options of the readers, from `user=a,item=b`, a delimiter and `0.5,5`."""
-    options: dict[str, Any] = {}
-    if columns is not None:
-        pairs = [part.partition("=") for part in columns.split(",")]
-        if not all(name and equals and header for name, equals, header in pairs):
-            raise typer.BadParameter("must look like user=…,item=…,time=…", param_hint="--columns")
-        options["columns"] = {name.strip(): header.strip() for name, _, header in pairs}
-    if delimiter is not None:
-        options["delimiter"] = "\t" if delimiter in ("\\t", "tab") else delimiter
-    if scale is not None:
-        options["scale"] = Scale.parse(scale)
-    return options

@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress
 
 from config import bootstrap
-from config.cli.evaluate import reader_options
+from config.cli.data_files import Columns, Delimiter, RatingScale, reader_options
 from config.cli.options import AsJson, ConfigFile, console, settings_for, show
 from config.producing import kafka_sink
 from config.settings import Settings
@@ -38,13 +38,9 @@ def ingest_file(
         str | None, typer.Option(envvar="FRESHET_API_KEY", help="Where the server asks for one.")
     ] = None,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Events a second at most.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
-    scale: Annotated[
-        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
-    ] = None,
+    columns: Columns = None,
+    delimiter: Delimiter = None,
+    scale: RatingScale = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:

@@ -15,7 +15,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config import bootstrap
-from config.cli.evaluate import reader_options
+from config.cli.data_files import Columns, Delimiter, RatingScale, reader_options
 from config.cli.logs import set_up_logs
 from config.cli.options import (
     AsJson,
@@ -61,13 +61,9 @@ def replay(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Ask before every n-th event.")] = 1,
     format: Annotated[str | None, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="csv: the delimiter.")] = None,
-    scale: Annotated[
-        str | None, typer.Option(help="recbole, csv: lowest and highest rating, as 0.5,5.")
-    ] = None,
+    columns: Columns = None,
+    delimiter: Delimiter = None,
+    scale: RatingScale = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N, by time.")] = None,
     k: Annotated[int, typer.Option(min=1, max=100, help="Length of the lists.")] = 20,
     repeats: Annotated[
