@@ -8,12 +8,13 @@ from pathlib import Path
 from config.settings import Settings
 from models.model import Model
 from stream.append_window import AppendWindow
-from stream.embedded import Embedded, SnapshotPolicy, prime
+from stream.embedded import Embedded, prime
 from stream.errors import StreamError
 from stream.files.folder import DataFolder, FolderLock
 from stream.files.snapshots import FolderSnapshots
 from stream.learner import Learner, read_manifest
 from stream.manifest import Manifest
+from stream.saving import SavePolicy
 from stream.sqlite.dead_letters import SqliteDeadLetters
 from stream.sqlite.log import SqliteLog
 
@@ -66,7 +67,7 @@ def _service(settings: Settings, folder: DataFolder) -> Embedded:
         learner.restore(snapshots)
         prime(window, learner, log)
         s = settings.snapshots
-        policy = SnapshotPolicy(s.every_records, s.every_s, s.keep)
+        policy = SavePolicy(s.every_records, s.every_s, s.keep)
         service = Embedded(learner, log, window, snapshots, dead, policy, settings.core.namespace)
         service.begin(settings.learning)
         return service

@@ -23,7 +23,6 @@ from stream.cluster.offline import Offline
 from stream.cluster.profiles_worker import ProfilesWorker
 from stream.cluster.replica import Replica
 from stream.cluster.same_log import CheckedSnapshots, place_of
-from stream.cluster.saving import SavePolicy
 from stream.cluster.service import ClusterService, Serving
 from stream.cluster.standby import Beside, StandbyModelWorker
 from stream.errors import StreamError
@@ -44,6 +43,7 @@ from stream.redis.published import Published
 from stream.redis.reader import RedisReader
 from stream.redis.stage_store import StageStore
 from stream.redis.writer import RedisRows
+from stream.saving import SavePolicy
 from stream.source import Handler
 
 Stage = Literal["profiles", "model"]

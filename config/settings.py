@@ -55,6 +55,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When state is saved: after so many records, or so many seconds, whichever is first.
 
+    `freshet run` gives it a twentieth of the time at most: a large state is saved less often.
+
     In the cluster, those who follow the model compare its hash every `hash_every_records` of
     `examples`; give all processes the same number.
     """

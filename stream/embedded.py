@@ -10,7 +10,6 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +31,7 @@ from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
+from stream.saving import SavePolicy
 from stream.service import Applied, Checked, Freshness, Reading, Receipt
 from stream.setting import changes, setting_record
 
@@ -44,20 +44,8 @@ _TURN: Final = 64
 _CATCH_UP: Final = 512
 # How long the learner sleeps at most when nothing arrives; it is woken by appends.
 _IDLE_S: Final = 0.5
-# Of the time, at most, for saving: copying and writing a state of a gigabyte takes seconds from
-# the lists, and the log's tail is read again sooner than it came.
-_SAVING_SHARE: Final = 0.05
 
 _Waiter = tuple[int, asyncio.AbstractEventLoop, asyncio.Future[bool]]
-
-
-@dataclass(frozen=True)
-class SnapshotPolicy:
-    """When a snapshot is due, and how many are kept."""
-
-    every_records: int = 20_000
-    every_s: float = 60.0
-    keep: int = 3
 
 
 class Embedded:
@@ -72,7 +60,7 @@ class Embedded:
         window: AppendWindow,
         snapshots: SnapshotStore,
         dead: DeadLetters,
-        policy: SnapshotPolicy,
+        policy: SavePolicy,
         namespace: str,
     ) -> None:
         self.namespace = namespace
@@ -331,9 +319,7 @@ class Embedded:
             return  # one at a time: a slow disk must not pile up copies of the state
         moved = self._news - self._tried_news
         waited = time.monotonic() - self._tried_at
-        if waited * _SAVING_SHARE < self._saving_took_s:
-            return
-        if moved >= self._policy.every_records or (moved and waited >= self._policy.every_s):
+        if self._policy.is_due(moved, waited, self._saving_took_s):
             self._save()
 
     def _save(self) -> None:

@@ -27,7 +27,6 @@ from stream.cluster.hashes import Hashes
 from stream.cluster.outage import Outage
 from stream.cluster.partition import witness_of
 from stream.cluster.publishing import ItemWriter, Publishing
-from stream.cluster.saving import SavePolicy
 from stream.cluster.touched import MOST, History, Touched
 from stream.errors import InvalidEvent, SequenceGap, SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import decode
@@ -35,6 +34,7 @@ from stream.examples import Control, ExampleBatch
 from stream.manifest import manifest_in
 from stream.model_stage import ModelStage
 from stream.ports import Snapshot, SnapshotStore
+from stream.saving import SavePolicy
 from stream.source import TP, Source, SourceRecord
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,6 @@ from stream.cluster.partition import (
     log_records,
     route,
 )
-from stream.cluster.saving import SavePolicy
 from stream.errors import SnapshotCorrupt, StoreUnavailable
 from stream.example_bytes import encode
 from stream.examples import DeadLetter, ExampleBatch
@@ -36,6 +35,7 @@ from stream.kafka.positions import position_of
 from stream.manifest import Manifest
 from stream.ports import Changed, Snapshot, SnapshotStore
 from stream.profiles import Profiles
+from stream.saving import SavePolicy
 from stream.source import TP, Source, SourceRecord
 
 logger = logging.getLogger(__name__)

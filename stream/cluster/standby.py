@@ -18,13 +18,13 @@ from models.model import LEARNING_VERSION, Model
 from stream.cluster.model_worker import EmbeddingWriter, Learning, ModelWorker
 from stream.cluster.publishing import ItemWriter
 from stream.cluster.replica import Replica
-from stream.cluster.saving import SavePolicy
 from stream.cluster.touched import MOST
 from stream.errors import StoreUnavailable
 from stream.examples import ExampleBatch
 from stream.model_stage import Watcher
 from stream.ports import SnapshotStore
 from stream.redis.notices import Hash, Notice
+from stream.saving import SavePolicy
 from stream.source import TP
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import pytest
 
 from stream.cluster import profiles_worker
 from stream.cluster.profiles_worker import ProfilesWorker
-from stream.cluster.saving import SavePolicy
 from stream.errors import StoreUnavailable
 from stream.files.snapshots import FolderSnapshots
 from stream.kafka.names import Topics
 from stream.manifest import Manifest
 from stream.ports import Changed
 from stream.profiles import Profiles
+from stream.saving import SavePolicy
 from stream.source import TP, SourceRecord
 
 AT = TP("events", 0)

@@ -14,12 +14,13 @@ import pytest
 from models.model import Model
 from models.settings import LearningSettings
 from stream.append_window import AppendWindow
-from stream.embedded import Embedded, SnapshotPolicy, prime
+from stream.embedded import Embedded, prime
 from stream.errors import LogUnavailable
 from stream.files.snapshots import FolderSnapshots
 from stream.learner import MODEL, Learner
 from stream.manifest import Manifest
 from stream.records import NewRecord
+from stream.saving import SavePolicy
 from stream.service import Checked
 from stream.sqlite.dead_letters import SqliteDeadLetters
 from stream.sqlite.log import SqliteLog
@@ -64,7 +65,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
         learner = Learner(MANIFEST, log, Model(LearningSettings()), dead)
         learner.restore(store)
         prime(window, learner, log)
-        policy = SnapshotPolicy(every_records, every_s, 3)
+        policy = SavePolicy(every_records, every_s, 3)
         service = Embedded(learner, log, window, store, dead, policy, "default")
         service.begin(LearningSettings())
         service.catch_up()

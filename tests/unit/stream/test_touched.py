@@ -15,7 +15,6 @@ from models.model import Model
 from models.settings import LearningSettings
 from stream.cluster import model_worker, standby, touched
 from stream.cluster.model_worker import Learning, ModelWorker
-from stream.cluster.saving import SavePolicy
 from stream.cluster.standby import Beside, StandbyModelWorker
 from stream.cluster.touched import Touched, history_after
 from stream.errors import StoreUnavailable
@@ -26,6 +25,7 @@ from stream.model_stage import Watcher
 from stream.ports import Snapshot
 from stream.profiles import Profiles
 from stream.records import LogRecord
+from stream.saving import SavePolicy
 from stream.source import TP, SourceRecord
 
 SEED = 3
