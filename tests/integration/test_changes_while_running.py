@@ -67,6 +67,8 @@ async def live(service: Embedded) -> None:
         taken = view(n % 9, (n + 1) % 40, moment + 5, "click", recommendation_id=f"r{n}")
         await send(service, taken)
     await service.impressions_kept()
+    last = view(1, 5, start + 2_000 * 3 * EVERY)
+    await send(service, last)  # learned, and so are the lists, which stand before it
 
 
 @pytest.mark.parametrize("batch", [7, 1_000])
