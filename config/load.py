@@ -18,7 +18,7 @@ from config.settings import Settings
 from models.errors import SettingUnsuitable
 from models.river_models import nearest
 from models.settings import River
-from models.suitable import require_suitable
+from models.suitable import require_installed, require_suitable
 
 PREFIX = "FRESHET_"
 FILE = "freshet.toml"
@@ -65,6 +65,7 @@ def _require_whole(settings: Settings) -> None:
         raise ConfigError("worker.heartbeat_s: must be a third of worker.session_timeout_s at most")
     try:
         require_suitable(settings.learning)
+        require_installed(settings.learning)
     except SettingUnsuitable as error:
         raise ConfigError(str(error)) from None
     for section, struct in (

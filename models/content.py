@@ -1,7 +1,8 @@
 """Content vectors: hashed tokens of the catalogue under a fixed projection by random signs.
 
 A token's weight is its running idf, so no catalogue is needed in advance and a new item is
-comparable the moment it is put. `v[d] = Σ idf(t)·sign(t, d)`, normalised.
+comparable the moment it is put. `v[d] = Σ idf(t)·sign(t, d)`, normalised. Where words are read as
+sentences, only categories, tags and attributes are hashed, and `sentences` has its half.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from models.coarse import Coarse, coarse_of, coarse_products
 from models.compiled import inner
 from models.index import fingerprint
+from models.sentences import sentence
 from models.settings import Content as Settings
 from models.tables import Arena
 from models.vectors import dot, mix, normalise
@@ -79,30 +81,71 @@ def _fold(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def describe(arena: Arena, row: int, item: Mapping[str, Any]) -> None:
-    """Write the content vector of `row` from the catalogue's fields."""
-    keys = np.array([fingerprint(token) for token in tokens(item)], np.uint64)
-    first = not arena["content.described"][row]
-    arena["content.described"][row] = 1
-    _describe(
-        keys, first, arena["content.documents"], arena["content.frequency"],
-        arena["content.vectors"][row],
+def text_of(item: Mapping[str, Any]) -> str:
+    """What is said of an item in words.
+
+    >>> text_of({"title": "Tent", "categories": ["Camping"], "tags": ["outdoor"], "price": 90.0})
+    'Tent. Camping. outdoor'
+    """
+    said = (
+        item.get("title"), *(item.get("categories") or ()), *(item.get("tags") or ()),
+        item.get("description"),
     )  # fmt: skip
+    return ". ".join(text for text in said if text)
+
+
+def describe(arena: Arena, row: int, item: Mapping[str, Any], settings: Settings) -> None:
+    """Write the content vector of `row` from the catalogue's fields.
+
+    As `sentences`, words stand for what they mean, and weigh as much as all that is hashed beside
+    them. Raises ExtraMissing where that cannot be had.
+    """
+    said = None if settings.text == "hashed" else sentence(text_of(item), settings.dims)
+    told = tokens(item)
+    keys = np.array([fingerprint(token) for token in told], np.uint64)
+    documents, frequency = arena["content.documents"], arena["content.frequency"]
+    if not arena["content.described"][row]:
+        arena["content.described"][row] = 1
+        _count(keys, documents, frequency)  # words as well: `text` may change
+    out = arena["content.vectors"][row]
+    if said is None:
+        _project(keys, documents, frequency, out)
+    else:
+        marks = keys[["=" in token for token in told]]
+        _project(marks, documents, frequency, out)
+        out += said
+        normalise(out, settings.dims)
+
+
+def describe_again(
+    arena: Arena, items: Iterable[Mapping[str, Any] | None], settings: Settings
+) -> None:
+    """Write the vectors of all rows anew, for another `text`; None: nothing is said of it now."""
+    for row, item in enumerate(items):
+        if item is None:
+            arena["content.vectors"][row] = 0.0
+        else:
+            describe(arena, row, item, settings)
 
 
 @njit(cache=True, nogil=True)
-def _describe(
-    keys: NDArray[np.uint64], first: bool, documents: NDArray[np.int64],
-    frequency: NDArray[np.int32], out: NDArray[np.float32],
+def _count(
+    keys: NDArray[np.uint64], documents: NDArray[np.int64], frequency: NDArray[np.int32]
+) -> None:
+    documents[0] += 1
+    for at in range(keys.shape[0]):
+        fresh = True
+        for before in range(at):
+            fresh = fresh and keys[before] != keys[at]
+        if fresh:
+            frequency[keys[at] % np.uint64(_BUCKETS)] += 1
+
+
+@njit(cache=True, nogil=True)
+def _project(
+    keys: NDArray[np.uint64], documents: NDArray[np.int64], frequency: NDArray[np.int32],
+    out: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    if first:
-        documents[0] += 1
-        for at in range(keys.shape[0]):
-            fresh = True
-            for before in range(at):
-                fresh = fresh and keys[before] != keys[at]
-            if fresh:
-                frequency[keys[at] % np.uint64(_BUCKETS)] += 1
     dims = out.shape[0]
     out[:] = 0.0
     for at in range(keys.shape[0]):

@@ -24,3 +24,7 @@ class SettingUnsuitable(ModelError):
 
 class GuestUnknown(SettingUnsuitable):
     """A configuration names a model or a parameter that River does not have."""
+
+
+class ExtraMissing(SettingUnsuitable):
+    """A setting needs a package that is not installed here, or is there as another version."""

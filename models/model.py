@@ -147,17 +147,23 @@ class Model:
         s.counts[state.ACTS] += 1
         s.active[row] = s.counts[state.ACTS]
         if not item.get("deleted"):
-            content.describe(self.arena, row, item)
+            content.describe(self.arena, row, item, self.settings.content)
             self.ratings.describe(self.key_of(item["item_id"]), item)
             place_coarse(s.content.coarse, row, s.content.vectors[row])
             self.live.quality.describe(row, item.get("categories") or ())
         self.version += 1
 
     def apply_settings(self, settings: LearningSettings) -> None:
-        """Go on under other settings; once there are items, vectors keep their dimensions."""
+        """Go on under other settings; once there are items, vectors keep their dimensions.
+
+        Raises ExtraMissing, and is as before, where content cannot be described as they ask.
+        """
         if self.items == 0:
             self._start(settings)
             return
+        if settings.content.text != self.settings.content.text:
+            documents = (self._catalogue.document(row) for row in range(self.items))
+            content.describe_again(self.arena, documents, settings.content)
         self.settings = settings
         self.ratings.apply(settings.ratings)
         self.guests.apply(settings.river)

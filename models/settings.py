@@ -97,8 +97,13 @@ class Embeddings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Hashed tokens of the catalogue's text, projected to `dims` by fixed random signs."""
+    """The catalogue's text and attributes, in `dims`.
 
+    `text`: words are hashed and projected by fixed random signs, or read as `sentences`, in which
+    other words that mean the same are near (the extra `sentences`).
+    """
+
+    text: Literal["hashed", "sentences"] = "hashed"
     dims: Literal[32, 64, 96, 128] = 64
     length: Length = 20
     decay: Share = 0.9

@@ -10,6 +10,7 @@ from models.errors import GuestUnknown, SettingUnsuitable
 from models.examples import TYPES
 from models.rating_tables import GUESTS
 from models.river_models import build
+from models.sentences import require_sentences
 from models.settings import LearningSettings, River
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -31,6 +32,16 @@ def require_suitable(settings: LearningSettings) -> None:
         raise SettingUnsuitable(
             "learning.river", f"has more than {GUESTS} models with the role rating"
         )
+
+
+def require_installed(settings: LearningSettings) -> None:
+    """Raise ExtraMissing where a setting needs what is not installed here; it may take 0.2 s.
+
+    Not for settings that are in a log: whether these are learned under must not depend on the
+    machine.
+    """
+    if settings.content.text == "sentences":
+        require_sentences()
 
 
 def known_guests(named: Mapping[str, River]) -> dict[str, River]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -11,9 +12,9 @@ from api import schemas
 from api.call import Call, Incoming
 from api.errors import Refused, refusal_of, unavailable
 from api.responses import answered
-from models.errors import SettingUnsuitable
+from models.errors import ExtraMissing, SettingUnsuitable
 from models.settings import LearningSettings
-from models.suitable import require_suitable
+from models.suitable import require_installed, require_suitable
 from stream.errors import InvalidEvent, LogUnavailable, ManifestMismatch
 from stream.events import decode
 from stream.positions import to_token
@@ -41,9 +42,12 @@ class LearningConfiguration:
         try:
             wanted: _Wanted = decode(_wanted, await incoming.body())
             require_suitable(wanted.learning)
+            await asyncio.to_thread(require_installed, wanted.learning)
             applied = await self._service.apply_settings(wanted.learning)
         except InvalidEvent as error:
             raise refusal_of(error) from None
+        except ExtraMissing as error:
+            raise Refused(422, str(error), error.key) from None
         except SettingUnsuitable as error:
             # Below the section stand names of the sender's own.
             field = ".".join(error.key.split(".")[:2])

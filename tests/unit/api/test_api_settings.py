@@ -1,10 +1,12 @@
 """Changing the learning configuration of a running server over HTTP."""
 
+import sys
 from typing import Any
 
 import msgspec
 import pytest
 
+from models import sentences
 from models.settings import LearningSettings
 
 
@@ -59,6 +61,18 @@ def test_what_is_wrong_is_named_and_changes_nothing(
 ) -> None:
     before = shop.model.digest()
     call.refused(422, field, "POST", "/v1/settings", sent)
+    assert shop.model.digest() == before
+
+
+def test_a_setting_that_needs_an_extra_is_refused_without_it(
+    call: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wordllama", None)
+    sentences._language.cache_clear()
+    before = shop.model.digest()
+    sent = {"learning": {"content": {"text": "sentences"}}}
+    error = call.refused(422, "learning.content.text", "POST", "/v1/settings", sent)
+    assert "freshet[sentences]" in error["message"]
     assert shop.model.digest() == before
 
 

@@ -125,7 +125,7 @@ def described(*items: Mapping[str, object]) -> np.ndarray:
     content.declare(arena, Content())
     arena.reserve("items", len(items))
     for row, item in enumerate(items):
-        content.describe(arena, row, item)
+        content.describe(arena, row, item, Content())
     vectors: np.ndarray = arena["content.vectors"][: len(items)]
     return vectors @ vectors.T
 
