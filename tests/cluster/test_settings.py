@@ -6,7 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import pytest
 from kafka import KafkaProducer, TopicPartition
 
@@ -27,6 +29,7 @@ Freshet = Callable[..., tuple[int, str]]
 
 OTHER = {"FRESHET_LEARNING__REPEATS": "true", "FRESHET_LEARNING__RANKER__LEARNING_RATE": "0.002"}
 OTHER_KEYS = ["learning.ranker.learning_rate", "learning.repeats"]
+SENTENCES = {"FRESHET_LEARNING__CONTENT__TEXT": "sentences"}
 
 
 @pytest.fixture
@@ -94,10 +97,12 @@ def test_only_a_difference_is_appended(freshet: Freshet) -> None:
 def test_a_rebuild_repeats_what_was_applied(cluster: Cluster) -> None:
     api = cluster.api()
     send(api, events(0, 50))
-    cluster.environment.update(OTHER)
+    put(api, ["Rain jacket", "Sofa, three seats", "Coffee grinder", "Desk lamp"])
+    cluster.environment.update(OTHER, **SENTENCES)
     cluster.verb("settings", "apply")
     cluster.start("worker")  # it starts under what is in force now
     send(api, events(50, 100))
+    put(api, ["Comfortable couch"])
     state = {"applied": 0}
 
     def learned() -> bool:
@@ -105,8 +110,23 @@ def test_a_rebuild_repeats_what_was_applied(cluster: Cluster) -> None:
         return state["applied"] == 100 and state["unlearned"] == 0
 
     eventually(learned)
+    replicas = [api, cluster.api()]  # one that ran when the setting changed, and a later one
+    eventually(
+        lambda: {most_like(one, "Comfortable couch") for one in replicas} == {"Sofa, three seats"}
+    )
     rebuilt = json.loads(cluster.verb("rebuild", "--kafka", cluster.bootstrap, "--json"))
     assert rebuilt == state
+
+
+def put(api: httpx.Client, titles: list[str]) -> None:
+    """Items that are called as they are titled."""
+    items = [{"item_id": title, "title": title} for title in titles]
+    assert api.put("/v1/items", json={"items": items}).status_code == 202
+
+
+def most_like(api: httpx.Client, item_id: str) -> str:
+    similar = api.get(f"/v1/items/{quote(item_id)}/similar", params={"k": 1}).json()["items"]
+    return similar[0]["item_id"] if similar else ""
 
 
 @pytest.fixture
