@@ -307,15 +307,18 @@ class Model:
         digest.update(guests)
         return digest.digest()
 
-    def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
-        """Tables and objects of a snapshot; copies, so that learning may go on."""
+    def dump(self, *, lent: bool = False) -> tuple[dict[str, Array], dict[str, bytes]]:
+        """Tables and objects of a snapshot; copies, so that learning may go on.
+
+        With `lent` the next such dump writes over them.
+        """
         objects = {
             "settings": msgspec.json.encode(self.settings),
             "drift": self.live.drifts.dump(),
             "sparse": b"" if self._dense else b"1",
             **self.guests.dump(),
         }
-        return {**self.arena.dump(), **self.ratings.dump()}, objects
+        return {**self.arena.dump(lent=lent), **self.ratings.dump(lent=lent)}, objects
 
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         """Become what was dumped. Raises StateMismatch when the tables do not fit."""

@@ -169,9 +169,9 @@ class Ratings:
         tables, rejected = self.arena.dump(), self.rejected
         return lambda: _digest(digest_of(tables.items()), rejected)
 
-    def dump(self) -> dict[str, Array]:
+    def dump(self, *, lent: bool = False) -> dict[str, Array]:
         """Copies of all tables, under names that no other part of the model has."""
-        tables = {**self.arena.dump(), "rejected": np.array([self.rejected])}
+        tables = {**self.arena.dump(lent=lent), "rejected": np.array([self.rejected])}
         return {f"{_NAMED}{name}": table for name, table in tables.items()}
 
     def load(self, tables: Mapping[str, Array]) -> None:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,11 +25,12 @@ from stream.errors import LogUnavailable
 from stream.examples import ExampleBatch
 from stream.impression_queue import ImpressionQueue
 from stream.impressions import Impression
-from stream.learner import Learner, Pair, write
+from stream.learner import Learner
 from stream.manifest import Manifest
 from stream.ports import DeadLetters, EventLog, SnapshotStore
 from stream.profiles import identity
 from stream.records import NewRecord
+from stream.saver import Saver
 from stream.saving import SavePolicy
 from stream.service import Applied, Checked, Freshness, Reading, Receipt
 from stream.setting import changes, setting_record
@@ -69,18 +69,11 @@ class Embedded:
         self._learner = learner
         self._log = log
         self._window = window
-        self._snapshots = snapshots
         self._dead = dead
-        self._policy = policy
         self._seed = learner.manifest.seed.to_bytes(8, "little")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
-        self._writer = ThreadPoolExecutor(1, "snapshots")
-        self._saved_at, self._saved_position = time.monotonic(), learner.next_offset
-        self._saved_news = self._tried_news = self._news
-        self._tried_at = self._saved_at
-        self._saving: Future[tuple[int, int]] | None = None
-        self._saving_took_s = 0.0
+        self._saver = Saver(learner, snapshots, policy)
         self._published_at = time.monotonic()
         self._waiters: deque[_Waiter] = deque()
         self._waiters_lock = threading.Lock()
@@ -103,6 +96,7 @@ class Embedded:
             )
 
     def start(self) -> None:
+        self._saver.prepare()
         self._thread.start()
 
     def use(self, settings: LearningSettings) -> list[str]:
@@ -129,7 +123,7 @@ class Embedded:
     def catch_up(self, progress: Any = None) -> None:
         """Learn all the log holds, before the thread starts. Raises LogUnavailable."""
         while learned := self._learner.learn(_CATCH_UP, self._watch):
-            self._save_if_due()
+            self._saver.save_if_due()
             if progress is not None:
                 progress(learned)
 
@@ -138,11 +132,7 @@ class Embedded:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._finish_saving(wait=True)
-        if self._failed is None and self._learner.next_offset != self._saved_position:
-            self._save()
-        self._finish_saving(wait=True)
-        self._writer.shutdown(wait=True)
+        self._saver.close(save=self._failed is None)
         self._log.close()
         self._dead.close()
 
@@ -230,17 +220,13 @@ class Embedded:
             "lag_records": behind,
             "users": self._learner.profiles.users,
             "items": self.model.items,
-            "snapshot_age_seconds": self._unsaved_s(),
-            "snapshot_duration_seconds": self._saving_took_s,
+            "snapshot_age_seconds": self._saver.age_s,
+            "snapshot_duration_seconds": self._saver.took_s,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
             "updates_rejected": self.model.ratings.updates_rejected,
             "items_left": self.model.items_left,
         }
-
-    def _unsaved_s(self) -> float:
-        """Age of the newest snapshot, 0 where it holds all but clicks of the canary."""
-        return 0.0 if self._news == self._saved_news else time.monotonic() - self._saved_at
 
     def freshness(self) -> Freshness:
         behind, last = self._log.end() > self._learner.next_offset, self._learner.last
@@ -287,7 +273,7 @@ class Embedded:
             trace.tell("learn", (record.context for record in self._learner.turn), began)
         else:
             self._caught_up = True
-        self._save_if_due()
+        self._saver.save_if_due()
         return learned
 
     def _watch(self, batch: ExampleBatch, learned: Learned) -> None:
@@ -308,45 +294,6 @@ class Embedded:
         for _, loop, reached in due:
             with suppress(RuntimeError):  # a loop that has closed waits for nothing
                 loop.call_soon_threadsafe(_resolve, reached)
-
-    @property
-    def _news(self) -> int:
-        """Counts what is worth a snapshot: a system that nobody uses does not write for ever."""
-        return self._learner.next_offset - self._learner.profiles.set_aside
-
-    def _save_if_due(self) -> None:
-        if not self._finish_saving(wait=False):
-            return  # one at a time: a slow disk must not pile up copies of the state
-        moved = self._news - self._tried_news
-        waited = time.monotonic() - self._tried_at
-        if self._policy.is_due(moved, waited, self._saving_took_s):
-            self._save()
-
-    def _save(self) -> None:
-        """Copy the state here, write it elsewhere; a failed write leaves the older snapshots."""
-        self._tried_at, self._tried_news = time.monotonic(), self._news
-        pair = self._learner.capture()
-        if pair is not None:
-            self._saving = self._writer.submit(self._write, pair, self._news)
-
-    def _write(self, pair: Pair, news: int) -> tuple[int, int]:
-        write(self._snapshots, pair, self._policy.keep)
-        self._saving_took_s = time.monotonic() - self._tried_at
-        return pair.model.position, news
-
-    def _finish_saving(self, wait: bool) -> bool:
-        """Note how the write under way ended; False while it has not."""
-        if self._saving is None:
-            return True
-        if not wait and not self._saving.done():
-            return False
-        saving, self._saving = self._saving, None
-        try:
-            self._saved_position, self._saved_news = saving.result()
-            self._saved_at = time.monotonic()
-        except OSError as error:
-            logger.error("snapshot not written: %s", error)
-        return True
 
 
 def _resolve(reached: asyncio.Future[bool]) -> None:

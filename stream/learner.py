@@ -15,7 +15,7 @@ from stream.errors import LogMismatch, SnapshotCorrupt, StreamError
 from stream.examples import Emitted
 from stream.manifest import Manifest
 from stream.model_stage import ModelStage, Watcher
-from stream.ports import DeadLetters, EventLog, Snapshot, SnapshotStore
+from stream.ports import DeadLetters, EventLog, Pace, Snapshot, SnapshotStore, unhindered
 from stream.profiles import Profiles
 from stream.records import LogRecord
 
@@ -80,14 +80,17 @@ class Learner:
 
     # Snapshots.
 
-    def capture(self) -> Pair | None:
-        """Copy both stages' state; None before the first record and within a turn."""
+    def capture(self, *, lent: bool = False) -> Pair | None:
+        """Copy both stages' state; None before the first record and within a turn.
+
+        With `lent` the next such capture writes over it.
+        """
         if self.last is None or self._pending is not None:
             return None
-        model_tables, model_objects = self.stage.model.dump()
+        model_tables, model_objects = self.stage.model.dump(lent=lent)
         marks = {str(p): mark for p, mark in self.stage.marks.items()}
         model_objects = {**model_objects, "marks": msgspec.json.encode(marks)}
-        tables, objects = self.profiles.dump()
+        tables, objects = self.profiles.dump(lent=lent)
         position, witness, identity = self.next_offset, witness_of(self.last), self.identity()
         return Pair(
             Snapshot(
@@ -95,6 +98,11 @@ class Learner:
             ),
             Snapshot(PROFILES, position, identity, witness, LEARNING_VERSION, tables, objects),
         )
+
+    def prepare_lending(self, pace: Pace) -> None:
+        """Get the memory of lent captures, on any thread."""
+        self.profiles.arena.prepare_lending(pace)
+        self.stage.model.arena.prepare_lending(pace)
 
     def identity(self) -> str:
         """What tells this log from any other: a digest of its first record."""
@@ -167,10 +175,10 @@ class Learner:
             )
 
 
-def write(store: SnapshotStore, pair: Pair, keep: int) -> None:
+def write(store: SnapshotStore, pair: Pair, keep: int, pace: Pace = unhindered) -> None:
     """Write the model first: profiles behind it repeat examples, profiles ahead would lose them."""
-    store.write(pair.model)
-    store.write(pair.profiles)
+    store.write(pair.model, pace)
+    store.write(pair.profiles, pace)
     store.prune(MODEL, keep)
     store.prune(PROFILES, keep)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -82,6 +82,14 @@ class SnapshotName:
     path: str
 
 
+#: Called after each part that is written, with the seconds it took; may rest.
+Pace = Callable[[float], object]
+
+
+def unhindered(took_s: float) -> None:
+    """The pace of a writer that nobody waits beside."""
+
+
 class SnapshotStore(Protocol):
     """Immutable snapshots, highest position first.
 
@@ -89,7 +97,7 @@ class SnapshotStore(Protocol):
     the checksum fails; callers then take the next one down.
     """
 
-    def write(self, snapshot: Snapshot) -> SnapshotName: ...
+    def write(self, snapshot: Snapshot, pace: Pace = unhindered) -> SnapshotName: ...
 
     def names(self, stage: str) -> list[SnapshotName]: ...
 

@@ -209,8 +209,8 @@ class Profiles:
         n = len(waiting)
         events = columns_of(waiting, self.key_of, self.event_key)
         out = room_for(n, self.manifest.seen)
+        self._make_room(n)  # nobody else writes: what readers hold stays true meanwhile
         with self._lock:
-            self._make_room(n)
             self._take_in(waiting, events, out)
         emitted = int(out.progress[1])
         for checked, status in zip(waiting, out.status.tolist(), strict=True):
@@ -351,12 +351,12 @@ class Profiles:
         digest.update(self._told.content())
         return digest.digest()
 
-    def dump(self) -> tuple[dict[str, Array], dict[str, bytes]]:
+    def dump(self, *, lent: bool = False) -> tuple[dict[str, Array], dict[str, bytes]]:
         objects = {
             "manifest": msgspec.json.encode(self.manifest),
             "attributes": self._told.dump(),
         }
-        return self.arena.dump(), objects
+        return self.arena.dump(lent=lent), objects
 
     def load(self, tables: Mapping[str, Array], objects: Mapping[str, bytes]) -> None:
         with self._lock:

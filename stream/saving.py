@@ -1,13 +1,16 @@
-"""When a stage is due for a snapshot."""
+"""When a stage is due for a snapshot, and how fast it is written."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Final
 
-# Of the time, at most, for saving: copying and writing a state of a gigabyte takes seconds from
-# the lists, and the log's tail is read again sooner than it came.
-_SHARE: Final = 0.05
+from stream.ports import Pace
+
+# Of the time, at most, for writing: a state of a gigabyte takes seconds, and lists have no less
+# right to the processor. The log's tail is read again sooner than it came.
+_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,18 @@ class SavePolicy:
     every_s: float = 30.0
     keep: int = 3
 
-    def is_due(self, moved: int, waited_s: float, took_s: float = 0.0) -> bool:
-        """`took_s` is what the last one took of a process that has more to do than to save.
-
-        >>> SavePolicy().is_due(2_000, 5.0), SavePolicy().is_due(2_000, 5.0, took_s=1.0)
+    def is_due(self, moved: int, waited_s: float) -> bool:
+        """
+        >>> SavePolicy().is_due(2_000, 5.0), SavePolicy().is_due(1, 5.0)
         (True, False)
         """
-        if waited_s * _SHARE < took_s:
-            return False
         return moved >= self.every_records or (moved > 0 and waited_s >= self.every_s)
+
+
+def resting(hurry: threading.Event) -> Pace:
+    """A `Pace` that rests after each part, until somebody is in a `hurry`."""
+
+    def rest(took_s: float) -> None:
+        hurry.wait(took_s * (1 / _SHARE - 1))
+
+    return rest

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stream.cluster.partition import witness_of
 from stream.errors import LogMismatch
-from stream.ports import Snapshot, SnapshotName, SnapshotStore
+from stream.ports import Pace, Snapshot, SnapshotName, SnapshotStore, unhindered
 from stream.source import TP, SourceRecord
 
 
@@ -35,8 +35,8 @@ class CheckedSnapshots:
         self._log = log
         self._place = place
 
-    def write(self, snapshot: Snapshot) -> SnapshotName:
-        return self._store.write(snapshot)
+    def write(self, snapshot: Snapshot, pace: Pace = unhindered) -> SnapshotName:
+        return self._store.write(snapshot, pace)
 
     def names(self, stage: str) -> list[SnapshotName]:
         return self._store.names(stage)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stream.errors import SnapshotCorrupt
 from stream.files import snapshot_codec
-from stream.ports import Snapshot, SnapshotName
+from stream.ports import Pace, Snapshot, SnapshotName, unhindered
 
 # What is put here under its name appears whole, and a move would be a copy.
 _WHOLE: Final = frozenset({"memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "r2"})
@@ -33,8 +33,8 @@ class RemoteSnapshots:
             self._fs.makedirs(self._folder, exist_ok=True)
             self._probe()
 
-    def write(self, snapshot: Snapshot) -> SnapshotName:
-        encoding = snapshot_codec.Encoding(snapshot)
+    def write(self, snapshot: Snapshot, pace: Pace = unhindered) -> SnapshotName:
+        encoding = snapshot_codec.Encoding(snapshot, pace)
         if self._put_whole:
             data = b"".join(encoding.parts())
             name = encoding.name(f"{self._folder}/{encoding.file_name}")

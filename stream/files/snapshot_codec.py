@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ import msgspec
 import numpy as np
 
 from stream.errors import SnapshotCorrupt
-from stream.ports import Snapshot, SnapshotName
+from stream.ports import Pace, Snapshot, SnapshotName
 
 _MAGIC: Final = b"freshet-snapshot-1\n"
 _SUM: Final = 32
+# Bytes of a part at most: a few milliseconds' work.
+_PART: Final = 1 << 20
 _NAME: Final = re.compile(
     r"(?P<stage>[a-z]+(?:\.[0-9]+)?)-v(?P<version>\d+)-(?P<position>\d{15})-(?P<digest>[0-9a-f]{16})\.snap"
 )
@@ -41,16 +44,22 @@ class _Header(msgspec.Struct):
 
 
 class Encoding:
-    """The parts of a snapshot's bytes, one after the other; `digest` is known after the last."""
+    """The parts of a snapshot's bytes, one after the other; `digest` is known after the last.
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    `pace` is told how long each part took to sum and to write.
+    """
+
+    def __init__(self, snapshot: Snapshot, pace: Pace) -> None:
         self._snapshot = snapshot
+        self._pace = pace
         self._sum = hashlib.blake2b(digest_size=_SUM)
 
     def parts(self) -> Iterator[Any]:
         for part in _parts(self._snapshot):
+            began = time.perf_counter()
             self._sum.update(part)
             yield part
+            self._pace(time.perf_counter() - began)
         yield self._sum.digest()
 
     @property
@@ -115,7 +124,8 @@ def _parts(snapshot: Snapshot) -> Iterator[Any]:
     encoded = msgspec.json.encode(header)
     yield _MAGIC + struct.pack("<Q", len(encoded)) + encoded
     for array in snapshot.tables.values():
-        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        yield from (data[at : at + _PART] for at in range(0, len(data), _PART))
     yield from snapshot.objects.values()
 
 

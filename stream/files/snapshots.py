@@ -10,10 +10,11 @@ from typing import Final
 
 from stream.errors import SnapshotCorrupt
 from stream.files import snapshot_codec
-from stream.ports import Snapshot, SnapshotName
+from stream.ports import Pace, Snapshot, SnapshotName, unhindered
 
 # Of another process that shares the folder, a file this young may still be in the writing.
 _LEFT_OVER_S: Final = 3_600.0
+_SYNC_BYTES: Final = 8 << 20
 
 
 class FolderSnapshots:
@@ -33,14 +34,18 @@ class FolderSnapshots:
         os.close(descriptor)
         Path(probe).unlink()
 
-    def write(self, snapshot: Snapshot) -> SnapshotName:
+    def write(self, snapshot: Snapshot, pace: Pace = unhindered) -> SnapshotName:
         """Write temp, fsync, rename, fsync of the folder: at every moment a whole file or none."""
-        encoding = snapshot_codec.Encoding(snapshot)
+        encoding = snapshot_codec.Encoding(snapshot, pace)
         descriptor, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
         try:
             with os.fdopen(descriptor, "wb") as file:
+                unsynced = 0
                 for part in encoding.parts():
-                    file.write(part)
+                    unsynced += file.write(part)
+                    if unsynced >= _SYNC_BYTES:  # little by little: the log is on this disk too
+                        os.fdatasync(file.fileno())
+                        unsynced = 0
                 file.flush()
                 os.fsync(file.fileno())
             name = encoding.name(str(self._folder / encoding.file_name))

@@ -19,6 +19,7 @@ from stream.errors import LogUnavailable
 from stream.files.snapshots import FolderSnapshots
 from stream.learner import MODEL, Learner
 from stream.manifest import Manifest
+from stream.ports import Pace, unhindered
 from stream.records import NewRecord
 from stream.saving import SavePolicy
 from stream.service import Checked
@@ -36,13 +37,13 @@ class Store(FolderSnapshots):
     slow: threading.Event | None = None
     attempts = 0
 
-    def write(self, snapshot: Any) -> Any:
+    def write(self, snapshot: Any, pace: Pace = unhindered) -> Any:
         self.attempts += 1
         if self.slow is not None:
             self.slow.wait(200.0)
         if self.full:
             raise OSError(errno.ENOSPC, "no space left")
-        return super().write(snapshot)
+        return super().write(snapshot, pace)
 
 
 class Letters(SqliteDeadLetters):
@@ -95,7 +96,7 @@ def until(reached: Callable[[], object]) -> None:
 
 
 def saved(service: Embedded) -> list[int]:
-    return [name.position for name in service._snapshots.names(MODEL)]
+    return [name.position for name in service._saver._store.names(MODEL)]
 
 
 def test_a_receipt_tells_what_became_of_an_append(build: Build) -> None:
@@ -183,7 +184,7 @@ def test_closing_drains_and_saves_so_that_nothing_is_to_replay(build: Build) -> 
 
 def test_a_full_disk_leaves_the_older_snapshot_and_closing_tries_again(build: Build) -> None:
     service = build(every_records=10)
-    store: Any = service._snapshots
+    store: Any = service._saver._store
     service.start()
     store.full = True
     for n in range(40):
@@ -198,7 +199,7 @@ def test_a_full_disk_leaves_the_older_snapshot_and_closing_tries_again(build: Bu
 
 def test_on_a_slow_disk_snapshots_do_not_pile_up(build: Build) -> None:
     service = build(every_records=5)
-    store: Any = service._snapshots
+    store: Any = service._saver._store
     store.slow = threading.Event()
     service.start()
     for n in range(60):

@@ -22,7 +22,7 @@ from stream.example_bytes import encode
 from stream.examples import ExampleBatch
 from stream.manifest import Manifest
 from stream.model_stage import Watcher
-from stream.ports import Snapshot
+from stream.ports import Pace, Snapshot, unhindered
 from stream.profiles import Profiles
 from stream.records import LogRecord
 from stream.saving import SavePolicy
@@ -57,7 +57,7 @@ class Snapshots:
     def read(self, name: str) -> Snapshot:
         raise KeyError(name)
 
-    def write(self, snapshot: Snapshot) -> str:
+    def write(self, snapshot: Snapshot, pace: Pace = unhindered) -> str:
         self.written.append(snapshot)
         return "it"
 
