@@ -246,6 +246,7 @@ class Embedded:
     def _run(self) -> None:
         """Learn until stopped; an unforeseen error ends learning loudly and skips no event."""
         try:
+            self._learner.rehearse()
             while True:
                 try:
                     learned = self._turn()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from models.answers import Asked
 from models.errors import ModelError
 from models.model import LEARNING_VERSION, Model
 from stream.errors import LogMismatch, SnapshotCorrupt, StreamError
@@ -72,6 +73,20 @@ class Learner:
         self.turn, self.last = turn, turn[-1]
         self.next_offset, self._pending = emitted.next_offset, None
         return learned
+
+    def rehearse(self) -> None:
+        """Learn an event and make a list in a system that is thrown away.
+
+        The machine code of both is loaded then: the first event of a process would wait for it.
+        """
+        profiles = Profiles(self.manifest)
+        stage = ModelStage(Model(self.stage.model.settings, self.manifest.seed))
+        view = msgspec.json.encode({"type": "view", "user_id": "u", "item_id": "i"})
+        for piece in profiles.step([LogRecord(0, 0.0, True, view)]).pieces:
+            stage.apply(profiles.partition, piece)
+        row = profiles.row("u")
+        if row is not None:
+            stage.model.recommend(Asked(row.past, row.types, 1))
 
     def state_hash(self) -> str:
         """Hex digest over all that can change an answer, both stages."""

@@ -10,7 +10,7 @@ from stream.ports import Pace
 
 # Of the time, at most, for writing: a state of a gigabyte takes seconds, and lists have no less
 # right to the processor. The log's tail is read again sooner than it came.
-_SHARE: Final = 0.1
+_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True)

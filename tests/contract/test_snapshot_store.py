@@ -105,6 +105,14 @@ def test_what_was_written_is_read(open_store: Opener) -> None:
     assert {name: bytes(data) for name, data in read.objects.items()} == wrote.objects
 
 
+def test_a_large_one_is_written_in_parts_and_rests_between_them(open_store: Opener) -> None:
+    store, rests = open_store(), list[float]()
+    large = np.arange(3 << 17, dtype=np.float64)  # 3 MB
+    name = store.write(snapshot(tables={"large": large}), rests.append)
+    assert len(rests) > 3 and min(rests) > 0
+    assert store.read(name).tables["large"].tobytes() == large.tobytes()
+
+
 def test_the_highest_position_comes_first_and_stages_are_apart(open_store: Opener) -> None:
     store = open_store()
     for position in (5, 100, 20):

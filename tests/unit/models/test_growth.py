@@ -25,6 +25,21 @@ def test_growing_past_capacity_loses_nothing() -> None:
     assert shop.names(model.similar("i0", 1)) == ["i1"]
 
 
+def test_a_lent_dump_is_the_whole_state_until_the_next_one() -> None:
+    shop = Shop()
+    shop.tell(crowd(50))
+    shop.model.arena.prepare_lending(lambda _: None)
+    first, _ = shop.model.dump(lent=True)
+    before = shop.model.dump()
+    # What is learned meanwhile, tables that grow with it, is not in what was lent.
+    shop.tell(Event("u", f"n{at}", time=START + 9_000 + at) for at in range(2 * FIRST_CAPACITY))
+    assert list(first) == list(before[0])
+    assert all(np.array_equal(first[name], table) for name, table in before[0].items())
+    second, objects = shop.model.dump(lent=True)
+    again = continued((second, objects))
+    assert again.model.digest() == shop.model.digest()
+
+
 @pytest.fixture(scope="module")
 def nearly_full() -> tuple[dict[str, np.ndarray], dict[str, bytes]]:
     """A dump of a shop with room for `EDGE` more items before the matrices are full."""

@@ -56,7 +56,7 @@ class Rig:
         learner = self.learner()
         for position in positions:
             learner.learn(position - learner.next_offset)
-            pair = learner.capture()
+            pair = learner.capture(lent=True)
             assert pair is not None and pair.model.position == position
             write(self.store, pair, keep=9)
         return learner
@@ -99,6 +99,13 @@ def test_a_restart_goes_on_from_the_newest_pair(rig: Rig) -> None:
     learner = rig.restored()
     assert learner.next_offset == 200
     assert learner.last is not None and learner.last.offset == 199
+    assert finished(learner) == rig.rebuilt()
+
+
+def test_a_rehearsal_changes_nothing(rig: Rig) -> None:
+    learner = rig.saved(100)
+    learner.rehearse()
+    assert (learner.next_offset, learner.profiles.users) == (100, 5)
     assert finished(learner) == rig.rebuilt()
 
 
