@@ -26,7 +26,7 @@ BUCKETS: Final = (
 # Counts of the system since its log began; what else its status has are gauges.
 _COUNTED: Final = {
     "applied", "duplicates", "capped", "dead_letters", "other", "replica_mismatches",
-    "updates_rejected", "impressions_dropped", "items_left",
+    "impressions_dropped", "items_left",
 }  # fmt: skip
 #: The label of event types that no setting names: labels come from settings, not from clients.
 OTHER: Final = "other"

@@ -32,8 +32,7 @@ class QualityCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             model = self._model()
-            report, counts = model.quality(), model.live.drifts.counts()
-            failures = model.guests.failures()
+            report, counted = model.quality(), list(_counted(model))
         except Exception:
             logger.warning("no live quality for metrics", exc_info=True)
             return
@@ -52,22 +51,34 @@ class QualityCollector(Collector):
         for source, share in report["source_shares"].items():
             shares.add_metric([source], share)
         yield shares
-        drifts = CounterMetricFamily(
-            "freshet_drifts", "Drifts found since the log began", labels=["detector", "signal"]
-        )
-        for pair, count in counts.items():
-            drifts.add_metric(pair, count)
-        yield drifts
-        guests = CounterMetricFamily(
-            "freshet_guest_failures",
-            "How often a model of River's failed, or said what is no number, since the log began",
-            labels=["guest"],
-        )
-        for name, count in failures.items():
-            guests.add_metric([name], count)
-        yield guests
+        yield from counted
         acting = float(report["drift"]["acting_until"] is not None)
         yield GaugeMetricFamily("freshet_drift_acting", "1: a drift changes learning", value=acting)
+
+
+def _counted(model: Model) -> Iterator[Metric]:
+    drifts = CounterMetricFamily(
+        "freshet_drifts", "Drifts found since the log began, by what they mean",
+        labels=["detector", "signal", "effect"],
+    )  # fmt: skip
+    for kind, count in model.live.drifts.counts().items():
+        drifts.add_metric(kind, count)
+    yield drifts
+    updates = CounterMetricFamily(
+        "freshet_updates_rejected", "Updates that were not finite, left out or taken back",
+        labels=["part"],
+    )  # fmt: skip
+    for part, count in model.updates_rejected().items():
+        updates.add_metric([part], count)
+    yield updates
+    guests = CounterMetricFamily(
+        "freshet_guest_failures",
+        "How often a model of River's failed, or said what is no number, since the log began",
+        labels=["guest"],
+    )
+    for name, count in model.guests.failures().items():
+        guests.add_metric([name], count)
+    yield guests
 
 
 def _figures(

@@ -112,6 +112,17 @@ class DriftFound(Struct, kw_only=True):
 
     detector: Literal["adwin", "page_hinkley", "ks", "js"]
     signal: str
+    effect: Annotated[
+        Literal["better", "worse", "changed", "slight"],
+        Meta(
+            description="Quality that rose, quality that fell, anything else that is another now; "
+            "`slight`: too small to act on"
+        ),
+    ]
+    size: Annotated[
+        float,
+        Meta(description="Distance from before, 0 to 1; of quality the difference of the means"),
+    ]
     example: int
     partition: int
     position: Annotated[int, Meta(description="-1: not known")]

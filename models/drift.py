@@ -1,7 +1,6 @@
 """Drift: River's detectors on live quality, two-sample windows on what comes in; what they found.
 
-A detector says that something changed, not that it is bad. What is done about it is
-`models.live`'s.
+Each drift says how large it is and what it means. What is done about it is `models.live`'s.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -34,6 +33,15 @@ WINDOWED: Final = (
     ("ks", "ratings"), ("ks", "popularity"), ("ks", "scores"), ("js", "ratings"),
     ("js", "event_types"), ("js", "categories"), ("js", "popularity"), ("js", "scores"),
 )  # fmt: skip
+#: What a drift means: quality that rose, quality that fell, anything else that is another now;
+#: or any of the latter two that is no reason to act.
+Effect = Literal["better", "worse", "changed", "slight"]
+EFFECTS: Final[tuple[Effect, ...]] = ("better", "worse", "changed", "slight")
+#: The effects for which somebody should look, and learning may become quicker.
+SERIOUS: Final = ("worse", "changed")
+# The ranker learns on, and what it says moves with it: in a shop by up to 0.45 within a day. It is
+# a large drift at twice the distance of what people do.
+_SCORES_MOVE: Final = 2.0
 #: Drifts remembered, the newest.
 REMEMBERED: Final = 20
 
@@ -41,16 +49,25 @@ REMEMBERED: Final = 20
 # default forgetting raises a dozen; with these it raises none, and a shift of 0.5 to 0.9
 # shows within 125 samples.
 _PAGE_HINKLEY: Final[dict[str, Any]] = {"alpha": 1.0, "delta": 0.1, "threshold": 30}
-_COLUMNS: Final = 5  # detector, signal, example, partition, position
+# Quality after a drift is the mean of about the newest hundred samples: fewer, and chance would
+# decide whether it rose; more, and they would be from before.
+_LATELY: Final = 1.0 / 128.0
+_COLUMNS: Final = 6  # detector, signal, example, partition, position, effect
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One that was found, at the example `at` of its batch."""
+    """One that was found, at the example `at` of its batch.
+
+    `size` is the distance of the two windows, or by how much the mean of quality differs from
+    before; either from 0 to 1.
+    """
 
     at: int
     detector: str
     signal: str
+    effect: Effect
+    size: float
     partition: int = 0
     position: int = -1  # of the log, -1: not told
 
@@ -61,6 +78,8 @@ class Remembered:
 
     detector: str
     signal: str
+    effect: Effect
+    size: float
     example: int
     partition: int
     position: int
@@ -77,6 +96,10 @@ class Guarded:
 
     def __init__(self, name: str) -> None:
         self.rejected = 0
+        #: Mean of all since the last drift, as it was before the newest value.
+        self.mean = math.nan
+        #: Mean of the newest values; NaN: there were none.
+        self.lately = math.nan
         self._detector: Any = (
             _river("adwin").ADWIN()
             if name == "adwin"
@@ -88,8 +111,14 @@ class Guarded:
         if not math.isfinite(x):
             self.rejected += 1
             return False
+        self.mean = self._mean()
+        self.lately = x if math.isnan(self.lately) else self.lately + _LATELY * (x - self.lately)
         self._detector.update(x)
         return bool(self._detector.drift_detected)
+
+    def _mean(self) -> float:
+        mean = getattr(self._detector, "_x_mean", None)
+        return float(self._detector.estimation if mean is None else mean.get())
 
     def state(self) -> list[Any]:
         """All that decides its next answers, as plain values.
@@ -100,7 +129,7 @@ class Guarded:
         mean = getattr(self._detector, "_x_mean", None)
         helper = getattr(self._detector, "_helper", None)
         return [
-            self.rejected, sorted(own.items()),
+            self.rejected, self.mean, self.lately, sorted(own.items()),
             sorted(mean.__getstate__().items()) if mean is not None else [],
             helper.__getstate__() if helper is not None else b"",
         ]  # fmt: skip
@@ -108,7 +137,7 @@ class Guarded:
     def become(self, state: list[Any]) -> None:
         """Take over what `state` gave. Raises StateMismatch for anything else."""
         try:
-            self.rejected, own, mean, helper = state
+            self.rejected, self.mean, self.lately, own, mean, helper = state
             for name, value in own:
                 setattr(self._detector, name, value)
             for name, value in mean:
@@ -139,6 +168,20 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, bool | int | float | str)
 
 
+def _effect(signal: str, before: float, lately: float, least: float) -> Effect:
+    """What it means that the mean of a signal of quality is another than before.
+
+    >>> _effect("hit_rate", 0.2, 0.3, 0.1), _effect("rating_error", 0.2, 0.3, 0.1)
+    ('better', 'worse')
+    >>> _effect("hit_rate", 0.2, 0.19, 0.1)
+    'slight'
+    """
+    lost = before - lately if signal == "hit_rate" else lately - before
+    if lost < 0.0:
+        return "better"
+    return "slight" if lost < least * before else "worse"
+
+
 class Drifts:
     """All detectors, and what they found."""
 
@@ -148,7 +191,8 @@ class Drifts:
         drift_windows.declare(arena, len(WINDOWED))
         arena.add("drift.found", np.int64, REMEMBERED, _COLUMNS)
         arena.add("drift.found_time", np.float64, REMEMBERED)
-        arena.add("drift.counts", np.int64, len(DETECTORS), len(SIGNALS))
+        arena.add("drift.found_size", np.float64, REMEMBERED)
+        arena.add("drift.counts", np.int64, len(DETECTORS), len(SIGNALS), len(EFFECTS))
 
     def windows(self) -> Windows:
         tests = [KS if detector == "ks" else JS for detector, _ in WINDOWED]
@@ -157,14 +201,26 @@ class Drifts:
             self._arena, tests, [SIGNALS.index(signal) - first for _, signal in WINDOWED]
         )
 
-    def watch(self, signal: str, at: NDArray[np.int64], values: NDArray[np.float64]) -> list[Drift]:
-        """Show quality's detectors a signal's values (float64[n], of the examples `at`)."""
+    @staticmethod
+    def least(distance: float) -> list[float]:
+        """The distance of a large drift in each window, where `distance` is that of people."""
+        return [distance * (_SCORES_MOVE if s == "scores" else 1.0) for _, s in WINDOWED]
+
+    def watch(
+        self, signal: str, at: NDArray[np.int64], values: NDArray[np.float64], least: float
+    ) -> list[Drift]:
+        """Show quality's detectors a signal's values (float64[n], of the examples `at`).
+
+        A fall is slight where quality loses less than `least` of its mean.
+        """
         found = []
         for detector in DETECTORS[:2]:
-            update = self._guarded[detector, signal].update
+            guarded = self._guarded[detector, signal]
             for place, value in enumerate(values.tolist()):
-                if update(value):
-                    found.append(Drift(int(at[place]), detector, signal))
+                if guarded.update(value):
+                    effect = _effect(signal, guarded.mean, guarded.lately, least)
+                    size = abs(guarded.lately - guarded.mean)
+                    found.append(Drift(int(at[place]), detector, signal, effect, size))
         return found
 
     def remember(self, found: Drift, example: int, time: float) -> None:
@@ -173,31 +229,36 @@ class Drifts:
         slot = int(counts.sum()) % REMEMBERED
         self._arena["drift.found"][slot] = (
             detector, signal, example, found.partition, found.position,
+            EFFECTS.index(found.effect),
         )  # fmt: skip
         self._arena["drift.found_time"][slot] = time
-        counts[detector, signal] += 1
+        self._arena["drift.found_size"][slot] = found.size
+        counts[detector, signal, EFFECTS.index(found.effect)] += 1
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Drifts found since the log's start, by detector and signal, zeros included."""
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Drifts found since the log's start, by detector, signal and effect, zeros included."""
         counts = self._arena["drift.counts"]
-        pairs = [*self._guarded, *WINDOWED]
-        return {(d, s): int(counts[DETECTORS.index(d), SIGNALS.index(s)]) for d, s in pairs}
+        kinds = [(*pair, e) for pair in self._guarded for e in ("better", "worse", "slight")]
+        kinds += [(*pair, effect) for pair in WINDOWED for effect in ("changed", "slight")]
+        return {
+            (d, s, e): int(counts[DETECTORS.index(d), SIGNALS.index(s), EFFECTS.index(e)])
+            for d, s, e in kinds
+        }
 
     def newest(self) -> list[Remembered]:
         """The last REMEMBERED, newest first."""
         total = int(self._arena["drift.counts"].sum())
-        found, times = self._arena["drift.found"], self._arena["drift.found_time"]
-        newest = []
-        for number in range(total - 1, max(total - 1 - REMEMBERED, -1), -1):
-            slot = number % REMEMBERED
-            detector, signal, example, partition, position = found[slot].tolist()
-            newest.append(
-                Remembered(
-                    DETECTORS[detector], SIGNALS[signal], example, partition, position,
-                    float(times[slot]),
-                )
-            )  # fmt: skip
-        return newest
+        newest = range(total - 1, max(total - 1 - REMEMBERED, -1), -1)
+        return [self._remembered(number % REMEMBERED) for number in newest]
+
+    def _remembered(self, slot: int) -> Remembered:
+        a = self._arena
+        detector, signal, example, partition, position, effect = a["drift.found"][slot].tolist()
+        return Remembered(
+            DETECTORS[detector], SIGNALS[signal], EFFECTS[effect],
+            float(a["drift.found_size"][slot]), example, partition, position,
+            float(a["drift.found_time"][slot]),
+        )  # fmt: skip
 
     def rejected(self) -> int:
         """Numbers that were none, and that no detector was shown."""

@@ -42,6 +42,7 @@ class Embeddings(NamedTuple):
     outward_square: NDArray[np.float32]
     bias: NDArray[np.float32]
     bias_square: NDArray[np.float32]
+    rejected: NDArray[np.int64]  # [1] updates left out: not finite
     parameters: NDArray[np.float64]
     coarse: Coarse  # `outward` once more, as scoring reads it
 
@@ -55,12 +56,13 @@ def declare(arena: Arena, settings: Settings) -> None:
         arena.add(f"embeddings.{column}", np.float32, "items", settings.dims)
     for column in _NUMBERS:
         arena.add(f"embeddings.{column}", np.float32, "items")
+    arena.add("embeddings.rejected", np.int64, 1)
 
 
 def view(arena: Arena, settings: Settings) -> Embeddings:
     s = settings
     parameters = np.array([s.length, s.decay, s.learning_rate, s.negatives])
-    columns = [arena[f"embeddings.{name}"] for name in _VECTORS + _NUMBERS]
+    columns = [arena[f"embeddings.{name}"] for name in (*_VECTORS, *_NUMBERS, "rejected")]
     return Embeddings._make([*columns, parameters, coarse_of(arena["embeddings.outward"])])
 
 
@@ -152,10 +154,14 @@ def _pull(
     out: NDArray[np.float32], square: NDArray[np.float32], bias: NDArray[np.float32],
     bias_square: NDArray[np.float32], item: int, rate: np.float32, x: NDArray[np.float32],
     gradient: NDArray[np.float32], label: float, weight: float,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """Move an item towards or away from the user; False: what it is or they are is not finite."""
     # Arrays one by one, not the view: numba counts references of all that is passed.
     dims = out.shape[0]
-    logit = min(max(_SHARPNESS * dot(x, out, dims) + bias[item], -30.0), 30.0)
+    logit = _SHARPNESS * dot(x, out, dims) + bias[item]
+    if not math.isfinite(logit):
+        return False
+    logit = min(max(logit, -30.0), 30.0)
     error = np.float32(weight * (label - 1.0 / (1.0 + math.exp(-logit))))
     pull = error * _SHARPNESS
     for d in range(dims):
@@ -165,6 +171,7 @@ def _pull(
         out[d] += rate * step / (np.sqrt(square[d]) + _EPSILON)
     bias_square[item] = _MEMORY * bias_square[item] + error * error
     bias[item] += rate * error / (np.sqrt(bias_square[item]) + _EPSILON)
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -195,11 +202,13 @@ def learn(
                 fresh = fresh and history[lag] != other
         if fresh:
             out = e.outward[other]
-            _pull(
+            if _pull(
                 out, e.outward_square[other], e.bias, e.bias_square, other, rate, x, gradient,
                 1.0 if k < 0 else 0.0, weight,
-            )  # fmt: skip
-            place_rounded(blocks, steps, other, out)
+            ):  # fmt: skip
+                place_rounded(blocks, steps, other, out)
+            else:
+                e.rejected[0] += 1
     _learn_history(e, history, length, x, gradient, norm)
 
 

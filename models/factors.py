@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import inner
 from models.settings import Factors as Settings
 from models.tables import Arena
 from models.vectors import mix, place, products, tiles_of
@@ -35,6 +36,7 @@ class Factors(NamedTuple):
     sums: NDArray[np.float32]  # [items, dims]
     items: NDArray[np.float32]  # G: [dims, dims], upper half
     users: NDArray[np.float32]  # P: [dims, dims], upper half
+    rejected: NDArray[np.int64]  # [1] solutions left out: not finite
     parameters: NDArray[np.float64]
     tiles: NDArray[np.float32]
     work: NDArray[np.float32]  # the learner's own: [dims + 1, dims]
@@ -47,6 +49,7 @@ def declare(arena: Arena, settings: Settings, on: bool) -> None:
     arena.add("factors.sums", np.float32, rows, dims)
     arena.add("factors.items", np.float32, dims, dims)
     arena.add("factors.users", np.float32, dims, dims)
+    arena.add("factors.rejected", np.int64, 1)
 
 
 def turn(arena: Arena, settings: Settings, on: bool) -> None:
@@ -62,7 +65,7 @@ def turn(arena: Arena, settings: Settings, on: bool) -> None:
 
 def view(arena: Arena, settings: Settings) -> Factors:
     s = settings
-    names = ("vectors", "products", "sums", "items", "users")
+    names = ("vectors", "products", "sums", "items", "users", "rejected")
     columns = [arena[f"factors.{name}"] for name in names]
     parameters = np.array(
         [s.length, s.decay, s.tau, s.floor, s.unseen, s.unseen_users, s.regularisation, s.memory]
@@ -196,6 +199,9 @@ def learn(
         start(f, item, key)
     if not user(f, history, ages, length, f.work, x):
         return
+    if not _is_finite(x, dims):
+        f.rejected[0] += 1
+        return
     memory, share, q = np.float32(p[_MEMORY]), np.float32(weight), f.vectors[item]
     for i in range(dims):
         f.sums[item, i] = memory * f.sums[item, i] + share * x[i]
@@ -205,7 +211,20 @@ def learn(
             f.users[i, j] += _NEWS * (both - f.users[i, j])
             f.work[i, j] = f.products[item, i, j] + np.float32(p[_UNSEEN_USERS]) * f.users[i, j]
         f.work[i, i] += np.float32(p[_REGULAR])
+    solve(f.work[:dims], f.sums[item], x[:dims])
+    if not _is_finite(x, dims):
+        f.rejected[0] += 1
+        return
     _replace(f.items, q, np.float32(-1.0))
-    solve(f.work[:dims], f.sums[item], q)
+    for d in range(dims):
+        q[d] = x[d]
     _replace(f.items, q, np.float32(1.0))
     place(f.tiles, item, q)
+
+
+@inner
+def _is_finite(x: NDArray[np.float32], dims: int) -> bool:
+    broken = 0
+    for d in range(dims):
+        broken += not math.isfinite(x[d])
+    return broken == 0

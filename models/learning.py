@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -32,7 +33,9 @@ class Scores(NamedTuple):
     list: NDArray[np.int32]  # [n, LIST] rows that were listed, -1 = shorter
     source: NDArray[np.int8]  # [n, LIST] the source that ranked each best, -1 = none did
     target: NDArray[np.int8]  # the source that ranked the example's own item best, -1 = none did
-    score: NDArray[np.float64]  # of the first of the list, NaN = no list
+    # Share that the first has of the whole list by softmax of the scores, NaN = no list. The
+    # scores themselves grow with the ranker, whatever people do.
+    certainty: NDArray[np.float64]
 
 
 def no_scores(n: int) -> Scores:
@@ -102,7 +105,10 @@ def _score(
             if place < LIST:
                 out.place[at] = place
     if count > 0:
-        out.score[at] = w.final[w.order[0]]
+        total = 0.0
+        for place in range(min(count, LIST)):
+            total += math.exp(w.final[w.order[place]] - w.final[w.order[0]])
+        out.certainty[at] = 1.0 / total
     if found >= 0:
         out.target[at] = w.best[found]
         # A click on a list says nothing of what was not shown: held against all candidates, it

@@ -15,13 +15,14 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from models import quality_report
-from models.drift import WINDOWED, Drift, Drifts
-from models.drift_windows import most
+from models.drift import SERIOUS, WINDOWED, Drift, Drifts
+from models.drift_windows import LARGE, most
 from models.examples import Examples
 from models.features import SOURCES
 from models.learning import LIST, Scores
 from models.quality import Quality
 from models.quality_kernels import EXAMPLES, SAMPLES, observe
+from models.settings import Drift as DriftSettings
 from models.settings import LearningSettings
 from models.state import State
 from models.tables import Arena
@@ -43,7 +44,8 @@ class Live:
         self._arena = arena
         self.quality = Quality(arena)
         self.drifts = Drifts(arena)
-        # Example of the newest drift not yet acted on (0: none), and that up to which one is.
+        # Example of the newest serious drift not yet acted on (0: none), and that up to which one
+        # is.
         arena.add("drift.acting", np.int64, 2)
         # Tables without an extent stay where they are when the arena grows.
         self._count, self._acting = arena["quality.counts"], arena["drift.acting"]
@@ -68,6 +70,7 @@ class Live:
         ratings: Sequence[tuple[int, float, float]],
         positions: NDArray[np.int64] | None,
         partition: int,
+        settings: DriftSettings,
     ) -> list[Drift]:
         """Watch a part right after it was learned; return the drifts it shows, in log order.
 
@@ -76,33 +79,38 @@ class Live:
         before = int(self._count[EXAMPLES])
         facts = self.quality.facts(examples, types, ratings, rung)
         n = examples.type.shape[0]
-        room = np.zeros((most(n) * len(WINDOWED), 2), np.int64)
-        apart = np.zeros(n, np.bool_)
+        room = np.zeros((most(n) * len(WINDOWED), 3), np.int64)
+        sizes, apart = np.zeros(len(room)), np.zeros(n, np.bool_)
+        self._windows.least[:] = self.drifts.least(settings.least_distance)
         count = observe(
             self.quality.tables(), self._windows, state.slots, state.key,
-            examples, scores, facts, apart, room,
+            examples, scores, facts, apart, room, sizes,
         )  # fmt: skip
-        found = [Drift(at, *WINDOWED[window]) for at, window in room[:count].tolist()]
-        found += self._of_quality(scores, facts.error, apart)
+        found = [
+            Drift(at, *WINDOWED[window], "changed" if how == LARGE else "slight", size)
+            for (at, window, how), size in zip(room[:count].tolist(), sizes.tolist(), strict=False)
+        ]
+        found += self._of_quality(scores, facts.error, apart, settings.least_loss)
         if positions is not None:
             found = [replace(d, partition=partition, position=int(positions[d.at])) for d in found]
         found.sort(key=lambda drift: (drift.at, drift.detector, drift.signal))
         for drift in found:
             example = before + drift.at + 1
             self.drifts.remember(drift, example, float(examples.time[drift.at]))
-            self._acting[0] = example
+            if drift.effect in SERIOUS:
+                self._acting[0] = example
         return found
 
     def _of_quality(
-        self, scores: Scores, error: NDArray[np.float64], apart: NDArray[np.bool_]
+        self, scores: Scores, error: NDArray[np.float64], apart: NDArray[np.bool_], least: float
     ) -> list[Drift]:
         ranked = np.flatnonzero((scores.place >= 0) & apart)
         hits = (scores.place[ranked] < LIST).astype(np.float64)
         rated = np.flatnonzero(~np.isnan(error) & apart)
         errors = np.minimum(np.abs(error[rated]) / _WORST_ERROR, 1.0)
         return [
-            *self.drifts.watch("hit_rate", ranked, hits),
-            *self.drifts.watch("rating_error", rated, errors),
+            *self.drifts.watch("hit_rate", ranked, hits, least),
+            *self.drifts.watch("rating_error", rated, errors, least),
         ]
 
     def turn(self, settings: LearningSettings) -> bool:

@@ -29,7 +29,7 @@ from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 
 #: Numbers change only with this: states of two versions are not compared, they are rebuilt.
-LEARNING_VERSION = 6
+LEARNING_VERSION = 7
 
 
 class Model:
@@ -87,8 +87,9 @@ class Model:
             ratings = learn_rated(self.ratings, self.guests, part, types)
             places = positions[start:stop] if positions is not None else None
             drifts = self.live.observe(
-                self.reader.state, part, types, taken_from.rung, scores, ratings, places, partition
-            )
+                self.reader.state, part, types, taken_from.rung, scores, ratings, places,
+                partition, self.settings.drift,
+            )  # fmt: skip
             if self.live.turn(self.settings):
                 self._refresh()
             parts.append((start, Learned(scores, ratings, drifts)))
@@ -215,6 +216,16 @@ class Model:
     def items_left(self) -> int:
         """Items that left so far because `max_items` were known."""
         return int(self.arena["items.counts"][state.LEFT])
+
+    def updates_rejected(self) -> dict[str, int]:
+        """Updates that were not finite, so far: left out or taken back, by part of the model."""
+        a = self.arena
+        return {
+            "embeddings": int(a["embeddings.rejected"][0]),
+            "factors": int(a["factors.rejected"][0]),
+            "ranker": int(a["ranker.lessons"][1]),
+            "ratings": self.ratings.updates_rejected,
+        }
 
     @property
     def clock(self) -> float:

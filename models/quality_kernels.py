@@ -18,7 +18,7 @@ from models.compiled import inner
 from models.drift_windows import BINS, Windows
 from models.examples import ATTRIBUTED, CAPPED, SCORED, Examples
 from models.index import find
-from models.learning import Scores
+from models.learning import LIST, Scores
 
 #: Scored samples kept, the longest window: 12 bytes each.
 KEPT: Final = 10_000
@@ -97,12 +97,13 @@ class Facts(NamedTuple):
 def observe(
     q: Quality, windows: Windows, slots: NDArray[np.int32], keys: NDArray[np.uint64],
     examples: Examples, scores: Scores, facts: Facts, apart: NDArray[np.bool_],
-    found: NDArray[np.int64],
+    found: NDArray[np.int64], sizes: NDArray[np.float64],
 ) -> int:  # fmt: skip
-    """Watch a batch; `found` (int64[m, 2]) gets (example, window) of every drift. Return how many.
+    """Watch a batch; return how many drifts it shows.
 
-    `m` must be room enough: `drift_windows.most(n)`. `apart` (bool[n]) gets which samples are for
-    detectors.
+    `found` (int64[m, 3]) gets example, window and SLIGHT or LARGE of each, `sizes` (float64[m])
+    their distances; `m` must be room enough: `drift_windows.most(n)`. `apart` (bool[n]) gets
+    which samples are for detectors.
     """
     drifts = 0
     for at in range(examples.item_key.shape[0]):
@@ -113,7 +114,7 @@ def observe(
             _sample(q, examples, scores, facts, at, before)
             apart[at] = _is_apart(q, examples.user_key[at])
             if apart[at]:
-                drifts = _push(q, windows, examples, scores, facts, at, row, found, drifts)
+                drifts = _push(q, windows, examples, scores, facts, at, row, found, sizes, drifts)
         kind = facts.kind[examples.type[at]]
         q.actions[kind, 0] += 1
         if examples.flags[at] & ATTRIBUTED:
@@ -205,7 +206,7 @@ def _add(q: Quality, slot: int, part: int) -> None:
 @inner
 def _push(
     q: Quality, w: Windows, examples: Examples, scores: Scores, facts: Facts,
-    at: int, row: int, found: NDArray[np.int64], drifts: int,
+    at: int, row: int, found: NDArray[np.int64], sizes: NDArray[np.float64], drifts: int,
 ) -> int:  # fmt: skip
     """Put the example into the windows; a number that is not finite goes into none."""
     grown = q.counts[EXAMPLES] > GROWN
@@ -229,9 +230,12 @@ def _push(
         elif signal == SCORES_OF:
             if scores.place[at] < 0:
                 continue
-            score = scores.score[at]
-            value = (score / (1.0 + abs(score)) + 1.0) / 2.0 * BINS
-        if drift_windows.push(w, window, value):
-            found[drifts, 0], found[drifts, 1] = at, window
+            # Eighths of the bits that the first of an even list lacks to be certain. The lists of
+            # all who are new are one: with finer bins, its way through them would be a drift.
+            value = -math.log(scores.certainty[at]) / math.log(float(LIST)) * 8.0
+        size = drift_windows.push(w, window, value)
+        if size != drift_windows.NOTHING:
+            found[drifts, 0], found[drifts, 1], found[drifts, 2] = at, window, size
+            sizes[drifts] = w.distance[window, 0]
             drifts += 1
     return drifts

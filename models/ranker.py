@@ -55,14 +55,14 @@ class Ranker(NamedTuple):
     mean: NDArray[np.float32]  # Adam's running means of gradients and of their squares
     square: NDArray[np.float32]
     gradient: NDArray[np.float32]  # sum of the lessons of the mini-batch not yet full
-    lessons: NDArray[np.int64]  # [1] examples learned
+    lessons: NDArray[np.int64]  # [2] examples learned, and updates left out: not finite
     parameters: NDArray[np.float64]  # [learning rate, dislike penalty]
 
 
 def declare(arena: Arena, preset: str) -> None:
     for name in ("weights", "mean", "square", "gradient"):
         arena.add(f"ranker.{name}", np.float32, _WEIGHTS)
-    arena.add("ranker.lessons", np.int64, 1)
+    arena.add("ranker.lessons", np.int64, 2)
     arena["ranker.weights"][:] = initial_weights(preset)
 
 
@@ -158,6 +158,7 @@ def learn(
     for at in range(count):
         total += math.exp(scores[at] - most)
     if not math.isfinite(total):
+        r.lessons[1] += 1
         return
     errors, kept = units[HIDDEN], 0
     for at in range(count):
@@ -221,5 +222,7 @@ def _step(r: Ranker) -> None:
             r.mean[i] = m * r.mean[i] + (np.float32(1.0) - m) * g
             r.square[i] = s * r.square[i] + (np.float32(1.0) - s) * g * g
             r.weights[i] -= rate * r.mean[i] / (np.sqrt(r.square[i] * unbias) + np.float32(1e-8))
+    else:
+        r.lessons[1] += 1
     for i in range(_WEIGHTS):
         r.gradient[i] = 0.0

@@ -194,14 +194,21 @@ class Exploration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class Drift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a drift does to learning, for `duration` events.
+    """What a drift does to learning, for `duration` events, and which do.
 
-    Half-lives in events are divided, or learning rates multiplied, by `strength`.
+    Half-lives in events are divided, or learning rates multiplied, by `strength`. A drift that is
+    slight, or that made quality better, does nothing and raises no alert. Slight is a change of
+    what comes in below `least_distance` (Kolmogorov-Smirnov's or Jensen-Shannon's, 0 to 1), and a
+    fall of quality by less than the share `least_loss` of its mean.
     """
 
     action: Literal["note", "shorter_half_lives", "higher_learning_rate"] = "note"
     duration: Annotated[int, Meta(ge=1, le=10**9)] = 10_000
     strength: Annotated[float, Meta(ge=1, le=100)] = 3.0
+    # A shop's nights and days, and what it advertises, differ by up to 0.3. At 0 every change is
+    # large, at 1 none.
+    least_distance: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    least_loss: Annotated[float, Meta(ge=0, le=1)] = 0.1
 
 
 class River(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

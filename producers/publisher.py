@@ -38,6 +38,8 @@ _OUTSTANDING: Final = 32 * 1024 * 1024
 
 _IMPORTED: Final = [(IMPORT, b"1")]
 
+Headers = tuple[tuple[str, bytes], ...]
+
 
 class Publisher:
     """Publishes bodies in order, per partition; one thread at a time.
@@ -74,17 +76,23 @@ class Publisher:
         imported: bool = False,
         *,
         alone: bool = False,
+        headers: Headers = (),
     ) -> None:
-        """Publish a body with others of its partition, `alone` in a record of its own."""
+        """Publish a body with others of its partition, `alone` in a record of its own.
+
+        Only those with the same `headers` share a record.
+        """
         key = topic, partition
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = _Waiting()
         elif waiting.bodies and (
-            alone or waiting.imported is not imported or waiting.size + len(body) >= BYTES
+            alone
+            or (waiting.imported, waiting.headers) != (imported, headers)
+            or waiting.size + len(body) >= BYTES
         ):
             self._send(key, waiting)
-        waiting.imported = imported
+        waiting.imported, waiting.headers = imported, headers
         waiting.size += len(body) + 1
         waiting.bodies.append(body)
         if alone or len(waiting.bodies) >= self._envelope:
@@ -119,7 +127,7 @@ class Publisher:
 
     def _send(self, key: tuple[str, int], waiting: _Waiting) -> None:
         bodies, size = waiting.bodies, waiting.size
-        headers = _IMPORTED if waiting.imported else None
+        headers = [*(_IMPORTED if waiting.imported else ()), *waiting.headers]
         waiting.bodies, waiting.size = [], 0
         self._check()
         self._make_room(size)
@@ -163,11 +171,12 @@ class Publisher:
 class _Waiting:
     """Bodies of a partition that wait for an envelope."""
 
-    __slots__ = ("bodies", "imported", "size")
+    __slots__ = ("bodies", "headers", "imported", "size")
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.imported = False
+        self.headers: Headers = ()
         self.size = 0
 
 

@@ -224,7 +224,6 @@ class Embedded:
             "snapshot_duration_seconds": self._saver.took_s,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
-            "updates_rejected": self.model.ratings.updates_rejected,
             "items_left": self.model.items_left,
         }
 

@@ -75,7 +75,10 @@ Piece = ExampleBatch | ClosedLists | Control
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record that cannot be learned, with its reason; once per position."""
+    """A record that cannot be learned, with its reason; once per position.
+
+    `headers` are the record's own, less ours; where the log keeps none, there are none.
+    """
 
     partition: int
     offset: int
@@ -83,6 +86,7 @@ class DeadLetter:
     error: str
     body: bytes
     received_at: float
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ const signals = {
   hit_rate: "the hit rate", rating_error: "the error of ratings", ratings: "the ratings", event_types: "the types of events",
   categories: "the categories", popularity: "the popularity", scores: "the scores",
 };
+const effects = { better: "got better", worse: "got worse", changed: "changed", slight: "changed slightly" };
 
 const percent = (share) => `${Math.round(share * 100)} %`;
 
@@ -44,7 +45,7 @@ function draw(quality) {
   const [drift] = quality.drifts;
   byId("quality-drift").hidden = !drift;
   if (drift) {
-    byId("quality-drift").textContent = `Last drift: ${signals[drift.signal] ?? drift.signal} changed, event time ${since(toDate(drift.timestamp))}.`;
+    byId("quality-drift").textContent = `Last drift: ${signals[drift.signal] ?? drift.signal} ${effects[drift.effect]}, event time ${since(toDate(drift.timestamp))}.`;
   }
 }
 

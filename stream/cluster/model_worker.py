@@ -196,7 +196,7 @@ class ModelWorker:
         numbers = {
             "gaps": learning.standing_gaps,
             "dropped": learning.dropped,
-            "updates_rejected": learning.stage.model.ratings.updates_rejected,
+            "updates_rejected": sum(learning.stage.model.updates_rejected().values()),
             "items_left": learning.stage.model.items_left,
             "embeddings_waiting": len(self._touched),
             "snapshot_age_seconds": time.monotonic() - self._saved_at if due else 0.0,

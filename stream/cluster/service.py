@@ -161,7 +161,6 @@ class ClusterService:
             "items": self.model.items,
             "model_age_seconds": time.monotonic() - self.published_at(),
             "impressions_dropped": self._shown.dropped,
-            "updates_rejected": self.model.ratings.updates_rejected,
             "items_left": self.model.items_left,
             "refused": learning.standing_gaps,
             "dead_letters": learning.dropped,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from stream import trace
 from stream.errors import LogUnavailable
 from stream.examples import DeadLetter
 from stream.kafka.security import Link
@@ -42,6 +43,7 @@ def to_record(letter: DeadLetter, attempt: int = 1) -> tuple[bytes, Headers]:
         (_POSITION, str(letter.offset).encode()),
         (_ATTEMPT, str(attempt).encode()),
         (_TIME, repr(letter.received_at).encode()),
+        *letter.headers,
     ]
 
 
@@ -58,6 +60,7 @@ def from_record(
             found[_ERROR].decode(),
             value or b"",
             float(found[_TIME]),
+            tuple(trace.foreign(headers)),
         )
         return letter, int(found[_ATTEMPT])
     except KeyError as missing:

@@ -25,12 +25,13 @@ def test_the_hit_rate_and_its_trend_are_those_of_the_api(page: Page, page_server
 def test_nothing_scored_and_a_drift_are_told_in_words(page: Page, page_server: str) -> None:
     answer: dict[str, Any] = httpx.get(f"{page_server}/v1/quality").json()
     answer["windows"]["1000"].update(scored=0, **{"hr@20": None})
-    drift = {"detector": "adwin", "signal": "hit_rate", "example": 9, "partition": 0}
-    answer["drifts"] = [{**drift, "position": 11, "timestamp": 1_700_000_000.0}]
+    drift = {"detector": "adwin", "signal": "hit_rate", "effect": "worse", "size": 0.2}
+    place = {"example": 9, "partition": 0, "position": 11, "timestamp": 1_700_000_000.0}
+    answer["drifts"] = [{**drift, **place}]
     page.route("**/v1/quality", lambda route: route.fulfill(json=answer))
     page.goto(page_server)
     expect(page.locator("#quality-drift")).to_contain_text(
-        "Last drift: the hit rate", timeout=PATIENCE_MS
+        "Last drift: the hit rate got worse", timeout=PATIENCE_MS
     )
     expect(page.locator("#quality-value")).to_have_text("–")
     expect(page.locator("#quality-note")).to_contain_text("as soon as a few events")

@@ -435,6 +435,9 @@ def test_a_letters_record_holds_all_of_it() -> None:
     assert value == b"\x00\xff"
     assert from_record(value, headers) == (letter(7, 3), 2)
     assert to_record(letter(7, 3), 2) == (value, headers)
+    theirs = (("traceparent", b"00-1-2-03"), ("source", b"till 4"))
+    kept = replace(letter(7, 3), headers=theirs)
+    assert from_record(*to_record(kept)) == (kept, 1)
     with pytest.raises(ValueError, match="freshet-partition"):
         from_record(value, [])
 
@@ -460,7 +463,8 @@ def test_letters_are_listed_replayed_and_dropped_by_the_command(made: Made) -> N
     link, names = made
     letters = KafkaDeadLetters(link, names.dead)
     [event] = views(1)
-    repaired = replace(letter(1024, 1), body=json.dumps(event).encode())
+    theirs = (("traceparent", b"00-1-2-03"), ("source", b"till 4"))
+    repaired = replace(letter(1024, 1), body=json.dumps(event).encode(), headers=theirs)
     letters.put([letter(7), repaired, letter(7, 2)])
     letters.close()
 
@@ -480,6 +484,8 @@ def test_letters_are_listed_replayed_and_dropped_by_the_command(made: Made) -> N
     ]
     [(partition, _, sent)] = bodies(link, names.events)
     assert (partition, sent) == (partition_of(event["user_id"], PARTITIONS), event)
+    [record] = records(link, names.events)
+    assert record.headers == [(IMPORT, b"1"), *theirs], "those the record had, once more"
 
 
 # The flow of shoppers.

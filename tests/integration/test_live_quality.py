@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.drift import EFFECTS, Effect
+from models.drift import Drift as Found
 from models.examples import types_of
 from models.impressions import Outcomes
 from models.learned import Learned
@@ -213,10 +215,14 @@ def test_a_drift_is_found_at_its_position(watched: Watched) -> None:
     assert CHANGE < position <= CHANGE + 200
     [told] = [d for d in watched.report()["drifts"] if d["signal"] == "event_types"]
     assert told == {
-        "detector": "js", "signal": "event_types", "example": position + 1, "partition": 0,
-        "position": position, "timestamp": START + 60 * position,
+        "detector": "js", "signal": "event_types", "effect": "changed", "size": told["size"],
+        "example": position + 1, "partition": 0, "position": position,
+        "timestamp": START + 60 * position,
     }  # fmt: skip
-    assert watched.model.live.drifts.counts()["js", "event_types"] == 1
+    assert 0.3 < told["size"] < 0.6, "told as soon as it is large"
+    counts = watched.model.live.drifts.counts()
+    assert counts["js", "event_types", "changed"] == 1
+    assert counts["js", "event_types", "slight"] == 0
 
 
 def bursts(events: int) -> list[LogRecord]:
@@ -296,6 +302,20 @@ def test_a_drift_makes_learning_quicker_for_a_while_and_only_then() -> None:
     assert pace == {1_000.0, 125.0}
     assert acting.model.digest() != noting.model.digest()
     assert not noting.model.live.is_acting()
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_learning_becomes_quicker_after_a_drift_that_is_serious(
+    monkeypatch: pytest.MonkeyPatch, effect: Effect
+) -> None:
+    watched = Watched(ACTING)
+
+    def watch(signal: str, at: Any, *_: object) -> list[Found]:
+        return [Found(int(at[0]), "adwin", signal, effect, 0.2)] if signal == "hit_rate" else []
+
+    monkeypatch.setattr(watched.model.live.drifts, "watch", watch)
+    watched.learn(log(PERIOD))
+    assert watched.model.live.is_acting() == (effect in ("worse", "changed"))
 
 
 @pytest.mark.parametrize("at", [2_000, 2_300, 3_100])

@@ -117,7 +117,15 @@ STORIES = [
         },
         26, 50,
     ),
-    Story("Drift", {'freshet_drifts_total{detector="adwin"}': "0x20 0+1x1 1x140"}, 25, 100),
+    Story(
+        "Drift",
+        {
+            'freshet_drifts_total{effect="worse"}': "0x20 0+1x1 1x140",
+            'freshet_drifts_total{effect="better"}': "0+1x161",  # alone, it would never end
+            'freshet_drifts_total{effect="slight"}': "0+1x161",
+        },
+        25, 100,
+    ),
     Story(
         "QualityBelowItsWeek",
         {'freshet_quality{metric="hr@10",window="1000",slice="all"}': "0.2x300 0.1x60 0.2x200"},

@@ -53,8 +53,12 @@ def test_quality_is_in_the_metrics_with_bounded_labels(call: Any) -> None:
     assert ("hr@10", "warm_users", "all") in found
     assert any(part.startswith("source:") for _, part, _ in found)
     assert len(found) < 500
-    assert 'freshet_drifts_total{detector="adwin",signal="hit_rate"} 0.0' in text
+    for effect in ("better", "worse", "slight"):
+        labels = f'detector="adwin",effect="{effect}",signal="hit_rate"'
+        assert f"freshet_drifts_total{{{labels}}} 0.0" in text
     assert "freshet_drift_acting 0.0" in text
+    for part in ("embeddings", "factors", "ranker", "ratings"):
+        assert f'freshet_updates_rejected_total{{part="{part}"}} 0.0' in text
 
 
 def test_each_source_tells_its_share_of_the_lists(call: Any) -> None:

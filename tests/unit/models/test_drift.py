@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 import pytest
 
-from models.drift import DETECTORS, Guarded
-from models.drift_windows import BINS, JS, KS, declare, push, view
+from models.drift import DETECTORS, QUALITY, Drifts, Guarded
+from models.drift_windows import BINS, JS, KS, LARGE, NOTHING, SLIGHT, declare, push, view
 from models.errors import StateMismatch
+from models.settings import Drift
 from models.tables import Arena
 
 #: A shift must show within so many samples.
@@ -18,14 +19,21 @@ SOON: Final = 200
 Update = Callable[[float], bool]
 
 
+def window(name: str) -> Callable[[float], int]:
+    """The update of a new window, at the default's `least_distance`."""
+    arena = Arena()
+    declare(arena, 1)
+    windows = view(arena, [KS if name == "ks" else JS], [0])
+    windows.least[:] = Drift().least_distance
+    return lambda x: int(push(windows, 0, x * BINS))
+
+
 def detector(name: str) -> Update:
     """The update of a new detector; it tells whether the value shows a drift."""
     if name in ("adwin", "page_hinkley"):
         return Guarded(name).update
-    arena = Arena()
-    declare(arena, 1)
-    windows = view(arena, [KS if name == "ks" else JS], [0])
-    return lambda x: bool(push(windows, 0, x * BINS))
+    update = window(name)
+    return lambda x: update(x) != NOTHING
 
 
 def coins(chance: float, count: int, seed: int) -> Iterator[float]:
@@ -75,6 +83,58 @@ def test_a_number_that_is_none_blinds_nobody(name: str, poison: float) -> None:
 
     after = found_after(poisoned, seed=5)
     assert after is not None and after <= SOON
+
+
+def found(name: str, *parts: Iterator[float]) -> list[int]:
+    """What a window told of these samples, one after the other."""
+    update = window(name)
+    told = [update(x) for part in parts for x in part]
+    return [one for one in told if one != NOTHING]
+
+
+@pytest.mark.parametrize("name", ["ks", "js"])
+def test_a_change_that_lasts_is_one_drift_of_its_size(name: str) -> None:
+    for seed in range(6):
+        before = coins(0.5, 2_000, seed)
+        assert found(name, before, coins(0.95, 6_000, seed + 50)) == [LARGE]
+        before = coins(0.5, 2_000, seed)
+        assert found(name, before, coins(0.73, 6_000, seed + 50)) in ([SLIGHT], [LARGE])
+    slight = [
+        one
+        for seed in range(20)
+        for one in found(name, coins(0.5, 2_000, seed), coins(0.72, 3_000, seed + 50))
+    ]
+    assert slight.count(SLIGHT) > slight.count(LARGE)
+
+
+@pytest.mark.parametrize("name", ["ks", "js"])
+def test_what_has_passed_before_it_grew_is_no_drift(name: str) -> None:
+    quiet, burst = coins(0.5, 2_000, 3), iter([1.0] * 70)
+    assert found(name, quiet, burst, coins(0.5, 3_000, 4)) == []
+
+
+@pytest.mark.parametrize(
+    ("signal", "chance", "effect"),
+    [
+        ("hit_rate", 0.9, "better"), ("hit_rate", 0.1, "worse"),
+        ("rating_error", 0.9, "worse"), ("rating_error", 0.1, "better"),
+    ],
+)  # fmt: skip
+def test_a_drift_of_quality_tells_its_direction(signal: str, chance: float, effect: str) -> None:
+    assert signal in QUALITY
+    drifts = Drifts(Arena())
+    values = np.array([*coins(0.5, 2_000, 8), *coins(chance, 400, 9)])
+    told = drifts.watch(signal, np.arange(len(values)), values, Drift().least_loss)
+    assert {one.detector for one in told} == {"adwin", "page_hinkley"}
+    assert {one.effect for one in told} == {effect}
+    assert all(0.1 < one.size < 0.4 and 2_000 < one.at < 2_200 for one in told)
+
+
+def test_a_small_fall_is_slight() -> None:
+    drifts = Drifts(Arena())
+    values = np.array([*coins(0.95, 6_000, 1), *coins(0.9, 3_000, 2)])
+    told = drifts.watch("hit_rate", np.arange(len(values)), values, 0.3)
+    assert [one.effect for one in told if one.at > 6_000] == ["slight"]
 
 
 @pytest.mark.parametrize("name", ["adwin", "page_hinkley"])
