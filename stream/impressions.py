@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from stream.errors import InvalidEvent
-from stream.events import check_id, decode
+from stream.events import ID_LENGTH, check_id, decode
 
 #: Name of the record. Clients cannot send it; a broker's records may hold it.
 IMPRESSION: Final = "impression"
@@ -18,6 +17,11 @@ IMPRESSION: Final = "impression"
 ITEMS: Final = 100
 _FURTHEST: Final = 10_000
 _LARGEST: Final = 1e9
+_BOUNDS: Final = {
+    "place": f"must be from 0 to {_FURTHEST - 1}",
+    "propensity": "must be above 0 and at most 1",
+    "score": "must be a finite number of at most 1e9",
+}
 
 
 class Shown(Struct, kw_only=True):
@@ -73,13 +77,25 @@ def _check_items(items: Sequence[Shown]) -> None:
     if not 1 <= len(items) <= ITEMS:
         raise InvalidEvent("items", f"must have 1 to {ITEMS} entries")
     for at, item in enumerate(items):
-        check_id(f"items.{at}.item_id", item.item_id)
-        if not 0 <= item.place < _FURTHEST:
-            raise InvalidEvent(f"items.{at}.place", f"must be from 0 to {_FURTHEST - 1}")
-        if not (math.isfinite(item.propensity) and 0.0 < item.propensity <= 1.0):
-            raise InvalidEvent(f"items.{at}.propensity", "must be above 0 and at most 1")
-        if item.score is not None and not abs(item.score) <= _LARGEST:
-            raise InvalidEvent(f"items.{at}.score", "must be a finite number of at most 1e9")
-    for name in ("item_id", "place"):
-        if len({getattr(item, name) for item in items}) < len(items):
-            raise InvalidEvent("items", f"must not hold one {name} twice")
+        field = _unsound(item)
+        if field == "item_id":
+            check_id(f"items.{at}.item_id", item.item_id)
+        elif field is not None:
+            raise InvalidEvent(f"items.{at}.{field}", _BOUNDS[field])
+    if len({item.item_id for item in items}) < len(items):
+        raise InvalidEvent("items", "must not hold one item_id twice")
+    if len({item.place for item in items}) < len(items):
+        raise InvalidEvent("items", "must not hold one place twice")
+
+
+def _unsound(item: Shown) -> str | None:
+    """The first field that is out of bounds. Every item of every list that is served comes here."""
+    if not (1 <= len(item.item_id) <= ID_LENGTH and item.item_id.isprintable()):
+        return "item_id"
+    if not 0 <= item.place < _FURTHEST:
+        return "place"
+    if not 0.0 < item.propensity <= 1.0:
+        return "propensity"
+    if item.score is not None and not abs(item.score) <= _LARGEST:
+        return "score"
+    return None

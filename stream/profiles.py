@@ -129,19 +129,23 @@ class Profiles:
         pieces: list[Piece] = []
         dead: list[DeadLetter] = []
         waiting: list[Parsed] = []
+        lists = 0  # of those that wait
         for record in records:
             try:
                 told = parsed(record, self.manifest, self._type_number)
                 if told is not None and not is_kept(told):
                     self._count("other", 1)  # from a producer that HTTP would have stopped
                     continue
+                closing = False
                 if told is not None:
                     waiting.append(told)
-                closing = isinstance(told, CheckedList) and self._is_closing(waiting)
+                    if isinstance(told, CheckedList):
+                        lists += 1
+                        closing = self._lists.is_due(lists)
                 # Events go before the control record that follows them, and in bounded lots.
                 if told is None or closing or len(waiting) == _MOST:
                     pieces.extend(self._apply(waiting, dead))
-                    waiting = []
+                    waiting, lists = [], 0
                 if told is None:
                     pieces.extend(self._forward(record))
                 if closing:
@@ -153,9 +157,6 @@ class Profiles:
         described, self._described = self._described, []
         left, self._left = self._left, []
         return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described, left)
-
-    def _is_closing(self, waiting: list[Parsed]) -> bool:
-        return self._lists.is_due(sum(isinstance(told, CheckedList) for told in waiting))
 
     def _close_lists(self, record: LogRecord) -> Iterator[ClosedLists]:
         outcomes = self._lists.close()
