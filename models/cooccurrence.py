@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from models.compiled import inner
 from models.listing import list_best, list_touched
+from models.partners import SLOTS, claim, follow, slot_of
 from models.settings import Cooccurrence as Settings
 from models.tables import Arena
 
 # A dense matrix costs items² × 4 bytes a horizon: 64 MB here, and a snapshot carries it.
 DENSE_ITEMS: Final = 4096
-# Partners a row keeps above that; fewer lose hits, more make every update scan longer.
-SLOTS: Final = 128
 #: Places of the sieve that `spread` looks for rows with: many more than there are rows.
 SIEVE: Final = 4096
 _GROWN: Final = 1024.0
@@ -98,24 +97,8 @@ def _to_slots(
 
 def renumber(arena: Arena, name: str, moved: NDArray[np.int32]) -> None:
     """Follow rows to where they moved (int32[items], -1 = gone); what is gone is no partner."""
-    _renumber(
-        arena[f"cooccurrence.{name}.partner"], arena[f"cooccurrence.{name}.weight"], moved,
-        arena.count("items"),
-    )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def _renumber(
-    partner: NDArray[np.int32], weight: NDArray[np.float32], moved: NDArray[np.int32], items: int
-) -> None:
-    for row in range(min(items, partner.shape[0])):
-        kept = 0  # free slots stand behind those in use
-        for slot in range(SLOTS):
-            to = moved[partner[row, slot] - 1] if partner[row, slot] > 0 else -1
-            if to >= 0:
-                partner[row, kept], weight[row, kept] = to + 1, weight[row, slot]
-                kept += 1
-        partner[row, kept:], weight[row, kept:] = 0, 0.0
+    partner, weight = (arena[f"cooccurrence.{name}.{column}"] for column in ("partner", "weight"))
+    follow(partner, (weight,), moved, arena.count("items"))
 
 
 @njit(cache=True, nogil=True)
@@ -126,43 +109,11 @@ def _add(
     if partner.shape[0] == 0:
         dense[source, target] += np.float32(amount)
         return
-    partners, weights = partner[source], weight[source]
-    slot = _slot_of(partners, target + 1)
-    if slot >= 0:
-        weights[slot] += np.float32(amount)
-        return
-    slot = _slot_of(partners, 0) if partners[SLOTS - 1] == 0 else -1
-    if slot >= 0:
-        partners[slot], weights[slot] = target + 1, np.float32(amount)
-        return
-    slot = _lightest(weights)
-    # Full: the newcomer inherits half of what it replaces, so that it can grow past the rest.
-    partners[slot] = target + 1
-    weights[slot] = weights[slot] * np.float32(0.5) + np.float32(amount)
-
-
-@njit(cache=True, nogil=True)
-def _slot_of(partners: NDArray[np.int32], wanted: int) -> int:
-    """The first slot that holds `wanted`, or -1; sixteen at a time."""
-    for first in range(0, SLOTS, 16):
-        found = np.int32(0)
-        for slot in range(first, first + 16):
-            found |= np.int32(partners[slot] == wanted)
-        if found:
-            for slot in range(first, first + 16):
-                if partners[slot] == wanted:
-                    return slot
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _lightest(weights: NDArray[np.float32]) -> int:
-    # The bits of positive floats are ordered as the floats are, and their minimum vectorises.
-    bits = weights.view(np.int32)
-    least = bits[0]
-    for slot in range(SLOTS):
-        least = bits[slot] if bits[slot] < least else least
-    return _slot_of(bits, least)
+    row, weights = partner[source], weight[source]
+    slot = slot_of(row, target + 1)
+    if slot < 0:
+        slot = claim(row, weights, target + 1)
+    weights[slot] += np.float32(amount)
 
 
 @njit(cache=True, nogil=True)

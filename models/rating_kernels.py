@@ -15,9 +15,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import rating_stack
+from models import rating_neighbours, rating_stack
 from models.compiled import inner
 from models.index import find, insert
+from models.rating_neighbours import Near
 from models.rating_tables import (
     ATTRIBUTE,
     AWAY,
@@ -38,6 +39,7 @@ from models.rating_tables import (
     RECENT_SLOW,
     REGRESSION,
     RING,
+    STACK,
     TASTE,
     USER_COUNT,
     Tables,
@@ -73,12 +75,17 @@ def start(t: Tables) -> None:
 
 
 @njit(cache=True, nogil=True)
-def foretell(t: Tables, w: Work, user_key: np.uint64, item_key: np.uint64, now: float) -> float:
+def foretell(
+    t: Tables, near: Near, w: Work, user_key: np.uint64, item_key: np.uint64, now: float
+) -> float:
     """The rating this user would give this item, 1 to 5; writes nothing but `w`."""
     user, item = find(t.user_slots, t.user_key, user_key), find(t.item_slots, t.item_key, item_key)
     if user >= t.user_key.shape[0] or item >= t.item_key.shape[0]:
         user = item = -1
     _say(t, w, user, item, item_key, now)
+    if user >= 0 and item >= 0:
+        ring, residuals = t.user_ring[user], t.user_residual[user]
+        rating_neighbours.say(near, user, item, ring, residuals, w.stack[STACK:])
     said = rating_stack.foretold(t, w)
     if not math.isfinite(said):
         return _MEAN
@@ -87,7 +94,7 @@ def foretell(t: Tables, w: Work, user_key: np.uint64, item_key: np.uint64, now: 
 
 @njit(cache=True, nogil=True)
 def learn(
-    t: Tables, w: Work, users: NDArray[np.uint64], items: NDArray[np.uint64],
+    t: Tables, near: Near, w: Work, users: NDArray[np.uint64], items: NDArray[np.uint64],
     ratings: NDArray[np.float64], times: NDArray[np.float64],
     starts: NDArray[np.int64], attributes: NDArray[np.uint64], guests: NDArray[np.float64],
     begin: int, out: NDArray[np.float64],
@@ -107,12 +114,16 @@ def learn(
             w.attributes[place] = attributes[starts[at] + place] if place < told else np.uint64(0)
         for guest in range(GUESTS):
             w.guests[guest] = guests[at, guest]
-        out[at] = foretell(t, w, users[at], items[at], times[at])
+        out[at] = foretell(t, near, w, users[at], items[at], times[at])
         if user < 0:
             user = _new_user(t, users[at])
         if item < 0:
             item = new_item(t, items[at])
-        _learn_one(t, w, user, item, min(max(ratings[at], LOWEST), HIGHEST), times[at])
+        rating = min(max(ratings[at], LOWEST), HIGHEST)
+        ring, residuals, count = t.user_ring[user], t.user_residual[user], t.item_count[item]
+        residual = rating - w.stack[BIAS]
+        rating_neighbours.learn(near, user, item, residual, ring, residuals, count)
+        _learn_one(t, w, user, item, rating, times[at])
     return users.shape[0]
 
 
@@ -137,6 +148,7 @@ def _say(t: Tables, w: Work, user: int, item: int, item_key: np.uint64, now: flo
     for guest in range(GUESTS):
         said = w.guests[guest] - base
         s[FIRST_GUEST + guest] = min(max(said, -_KEPT), _KEPT) if math.isfinite(said) else 0.0
+    s[STACK:] = 0.0
 
 
 @inner

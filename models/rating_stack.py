@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+
 from models.compiled import inner
 from models.rating_tables import (
     ATTRIBUTE,
@@ -20,12 +22,14 @@ from models.rating_tables import (
     Tables,
     Work,
 )
+from models.tables import Arena
 
 # Half of what was learned is forgotten in 35,000 ratings; at 1 the stack stands still after a
 # while, and far below it the weights run after single users.
 _FORGETTING: Final = 0.99998
 # Ridge of the first weights: one rating may not turn them over.
 _FIRST: Final = 0.1
+_OF_NEIGHBOURS: Final = 0.2
 # A component that says nothing for long gains uncertainty with every step of forgetting; above
 # this sum of variances nothing is forgotten, or the next word would turn everything over.
 _MOST: Final = 20.0
@@ -34,9 +38,9 @@ _MOST: Final = 20.0
 @inner
 def start(t: Tables) -> None:
     """Weights that are right before the first rating: half of each view, and all of the bias."""
-    for row in range(STACK):
+    for row in range(t.weights.shape[0]):
         t.weights[row] = 0.0
-        for column in range(STACK):
+        for column in range(t.weights.shape[0]):
             t.inverse[row, column] = 0.0
         t.inverse[row, row] = _FIRST
     t.weights[BIAS] = 1.0
@@ -45,12 +49,25 @@ def start(t: Tables) -> None:
     t.weights[ATTRIBUTE] = 0.2
     for guest in range(FIRST_GUEST, STACK):
         t.weights[guest] = 0.1
+    for neighbours in range(STACK, t.weights.shape[0]):
+        t.weights[neighbours] = _OF_NEIGHBOURS
+
+
+def resize(arena: Arena, components: int) -> None:
+    """Make room for so many components: those of neighbours begin anew, the others stay."""
+    weights, inverse = arena["weights"], arena["inverse"]
+    arena.reshape("weights", components)
+    arena.reshape("inverse", components, components)
+    arena["weights"][:] = _OF_NEIGHBOURS
+    np.fill_diagonal(arena["inverse"], _FIRST)
+    arena["weights"][:STACK] = weights[:STACK]
+    arena["inverse"][:STACK, :STACK] = inverse[:STACK, :STACK]
 
 
 @inner
 def foretold(t: Tables, w: Work) -> float:
     total = 0.0
-    for at in range(STACK):
+    for at in range(t.weights.shape[0]):
         total += t.weights[at] * w.stack[at]
     return total
 
@@ -58,18 +75,18 @@ def foretold(t: Tables, w: Work) -> float:
 @inner
 def learn(t: Tables, w: Work, error: float) -> bool:
     """One step against `error`; False where the numbers went wrong and the start was restored."""
-    spread, trace = 1.0, 0.0
-    for row in range(STACK):
+    spread, trace, components = 1.0, 0.0, t.weights.shape[0]
+    for row in range(components):
         w.gain[row] = 0.0
         trace += t.inverse[row, row]
-        for column in range(STACK):
+        for column in range(components):
             w.gain[row] += t.inverse[row, column] * w.stack[column]
         spread += w.stack[row] * w.gain[row]
     forgetting = _FORGETTING if trace < _MOST else 1.0
     spread += forgetting - 1.0
     sound = math.isfinite(spread) and spread > 0.5 * forgetting
     if sound:
-        for row in range(STACK):
+        for row in range(components):
             t.weights[row] += w.gain[row] / spread * error
             for column in range(row + 1):
                 taken = w.gain[row] * w.gain[column] / spread

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.attributes import ATTRIBUTES
 from models.index import Slots, build
+from models.settings import Ratings as Settings
 from models.tables import Arena
 
 #: Newest ratings kept of a user: the factors of what was rated speak for who rated it.
@@ -27,6 +28,8 @@ GUESTS: Final = 4
     USER_COUNT, ITEM_COUNT, AWAY, AWAY_FAST, AWAY_RECENT, AWAY_SLOW, FIRST_GUEST,
 ) = range(15)  # fmt: skip
 STACK: Final = FIRST_GUEST + GUESTS
+#: Components after all others where neighbours speak: what those of items say, those of users.
+NEIGHBOURS: Final = 2
 #: Buckets of (attribute, item); pairs that meet in one share a mean, which shrinks towards 0.
 CROSSES: Final = 1 << 17
 
@@ -69,8 +72,8 @@ class Tables(NamedTuple):
     numbers: F8  # [NUMBERS, 3] count, mean, sum of squares of what items have
     crosses: F4  # [CROSSES, 2] sum of residuals, count
     mean: F8  # [mean rating, its weight, mean log count of the rated, its weight]
-    weights: F8  # [STACK]
-    inverse: F8  # [STACK, STACK]
+    weights: F8  # [components]
+    inverse: F8  # [components, components]
     counts: NDArray[np.int64]  # [ratings learned, restored]
 
 
@@ -78,15 +81,16 @@ class Work(NamedTuple):
     """Memory of one thread; nothing in it outlives a call."""
 
     x: F8  # [TASTE] the item as the user's regression sees it
-    gain: F8  # [max(TASTE, STACK)]
+    gain: F8  # [max(TASTE, STACK + NEIGHBOURS)]
     who: F8  # [K] the user's factors, with the echo of what they rated
-    stack: F8  # [STACK]
+    stack: F8  # [STACK + NEIGHBOURS]
     attributes: NDArray[np.uint64]  # [ATTRIBUTES]
     guests: F8  # [GUESTS] foretold by guests, NaN: none
 
 
-def declare(arena: Arena, factors: int) -> None:
+def declare(arena: Arena, settings: Settings) -> None:
     """Declare every table; the order is part of the snapshot format."""
+    factors, stack = settings.n_factors, components(settings)
     for kind, extent in (("user", RATERS), ("item", RATED)):
         arena.add(f"{kind}.key", np.uint64, extent)
         arena.add(f"{kind}.last", np.int64, extent)
@@ -107,14 +111,19 @@ def declare(arena: Arena, factors: int) -> None:
     arena.add("numbers", np.float64, NUMBERS, 3)
     arena.add("crosses", np.float32, CROSSES, 2)
     arena.add("mean", np.float64, 4)
-    arena.add("weights", np.float64, STACK)
-    arena.add("inverse", np.float64, STACK, STACK)
+    arena.add("weights", np.float64, stack)
+    arena.add("inverse", np.float64, stack, stack)
     arena.add("counts", np.int64, 2)
 
 
-def view(arena: Arena, most: tuple[int, int]) -> Tables:
+def components(settings: Settings) -> int:
+    """How long the stack is."""
+    return STACK + NEIGHBOURS if any(settings.speaking) else STACK
+
+
+def view(arena: Arena, settings: Settings) -> Tables:
     """The tables as kernels take them; stale once the arena has grown."""
-    a = arena
+    a, most = arena, (settings.max_users, settings.max_items)
     users = build(a["user.key"], a.count(RATERS), a.capacity(RATERS))
     items = build(a["item.key"], a.count(RATED), a.capacity(RATED))
     return Tables(
@@ -129,7 +138,8 @@ def view(arena: Arena, most: tuple[int, int]) -> Tables:
 
 
 def work(factors: int) -> Work:
+    stack = STACK + NEIGHBOURS
     return Work(
-        np.zeros(TASTE), np.zeros(max(TASTE, STACK)), np.zeros(factors), np.zeros(STACK),
+        np.zeros(TASTE), np.zeros(max(TASTE, stack)), np.zeros(factors), np.zeros(stack),
         np.zeros(ATTRIBUTES, np.uint64), np.full(GUESTS, np.nan),
     )  # fmt: skip

@@ -15,9 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rating_kernels, rating_tables
+from models import rating_kernels, rating_neighbours, rating_stack, rating_tables
 from models.attributes import number_in
 from models.index import find, fingerprint
+from models.rating_neighbours import Near
 from models.rating_tables import CATEGORIES, GUESTS, NUMBERS, RATED, RATERS, Tables, Work
 from models.settings import Ratings as Settings
 from models.tables import Arena, Array, digest_of
@@ -49,16 +50,21 @@ class Ratings:
         self._seed = seed.to_bytes(8, "little", signed=True)
         self._threads = threading.local()
         self.arena = Arena(RATERS, RATED, "fixed")
-        rating_tables.declare(self.arena, settings.n_factors)
+        self.settings = settings
+        rating_tables.declare(self.arena, settings)
+        rating_neighbours.declare(self.arena, settings)
         self._categories = self.arena.add_blobs("categories")
         self._numbers = self.arena.add_blobs("number names")
         self.rejected = 0
         self.apply(settings)
-        rating_kernels.start(self._tables)
+        rating_kernels.start(self._tables[0])
 
     def apply(self, settings: Settings) -> None:
-        """Go on under other bounds; the number of factors stays."""
-        self.settings = settings
+        """Go on under other bounds, or with other neighbours; the number of factors stays."""
+        before, self.settings = self.settings, settings
+        if before.speaking != settings.speaking:
+            rating_neighbours.turn(self.arena, before, settings)
+            rating_stack.resize(self.arena, rating_tables.components(settings))
         self._most = settings.max_users, settings.max_items
         self._reserve(1)
         self._refresh()
@@ -111,7 +117,7 @@ class Ratings:
         while done < len(users):
             self._reserve(len(users) - done)
             done = rating_kernels.learn(
-                self._tables, self._work(), users, items, ratings, times, starts, attributes,
+                *self._tables, self._work(), users, items, ratings, times, starts, attributes,
                 guests, done, told,
             )  # fmt: skip
             if done < len(users):
@@ -123,7 +129,7 @@ class Ratings:
         self._reserve(1)
         if self.arena.count(RATED) >= self._most[1]:
             self._make_room()
-        t = self._tables
+        t, _ = self._tables
         row = self._row(item)
         if row < 0:
             row = int(rating_kernels.new_item(t, np.uint64(item)))
@@ -155,7 +161,7 @@ class Ratings:
         w.guests[: len(guests)] = guests
         now = float("-inf") if time is None else time
         return float(
-            rating_kernels.foretell(self._tables, w, np.uint64(user), np.uint64(item), now)
+            rating_kernels.foretell(*self._tables, w, np.uint64(user), np.uint64(item), now)
         )
 
     # The state as a whole.
@@ -183,7 +189,7 @@ class Ratings:
         self._refresh()
 
     def _row(self, item: int) -> int:
-        t = self._tables
+        t, _ = self._tables
         return int(find(t.item_slots, t.item_key, np.uint64(item)))
 
     def _place(self, names: list[bytes], name: str, most: int) -> int:
@@ -201,12 +207,13 @@ class Ratings:
                 continue
             newest = np.argsort(-a[f"{name}.last"][: a.count(extent)], kind="stable")
             rows = np.sort(newest[: int(most * _STAY)])
+            a.keep(extent, rows)
+            moved = np.full(a.capacity(extent) + 1, -1, np.int32)
+            moved[rows] = np.arange(len(rows), dtype=np.int32)
             if extent == RATED:
-                moved = np.full(a.capacity(RATED) + 1, -1, np.int32)
-                moved[rows] = np.arange(len(rows), dtype=np.int32)
                 rings = a["user.ring"]  # -1, gone, stays so: it is the last of `moved`
                 rings[...] = moved[rings]
-            a.keep(extent, rows)
+            rating_neighbours.renumber(a, self.settings, extent, moved)
         self._refresh()
 
     def _reserve(self, more: int) -> None:
@@ -218,7 +225,10 @@ class Ratings:
 
     def _refresh(self) -> None:
         """Swap the view readers hold; they keep the old arrays until their call is over."""
-        self._tables: Tables = rating_tables.view(self.arena, self._most)
+        self._tables: tuple[Tables, Near] = (
+            rating_tables.view(self.arena, self.settings),
+            rating_neighbours.view(self.arena, self.settings),
+        )
 
     def _work(self) -> Work:
         mine: Work | None = getattr(self._threads, "work", None)

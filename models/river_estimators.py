@@ -10,6 +10,7 @@ from river import base, reco
 from models.attributes import attribute_keys
 from models.index import fingerprint
 from models.ratings import Ratings
+from models.settings import Neighbours
 from models.settings import Ratings as Settings
 
 
@@ -33,6 +34,8 @@ class RatingModel(base.Regressor):
         Users remembered at most; the least recently active leave first.
     max_items
         Items remembered at most.
+    neighbours
+        Whose residuals speak besides: `none`, `items`, `users` or `both`.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class RatingModel(base.Regressor):
         n_factors: int = 16,
         max_users: int = 50_000,
         max_items: int = 200_000,
+        neighbours: Neighbours = "none",
     ) -> None:
         self.user = user
         self.item = item
@@ -59,6 +63,7 @@ class RatingModel(base.Regressor):
         self.n_factors = n_factors
         self.max_users = max_users
         self.max_items = max_items
+        self.neighbours = neighbours
         self._ratings = self._fresh()
 
     def learn_one(self, x: Mapping[Any, Any], y: float) -> None:
@@ -82,7 +87,8 @@ class RatingModel(base.Regressor):
 
     def _fresh(self) -> Ratings:
         return Ratings(Settings(
-            n_factors=self.n_factors, max_users=self.max_users, max_items=self.max_items
+            n_factors=self.n_factors, max_users=self.max_users, max_items=self.max_items,
+            neighbours=self.neighbours,
         ))  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:

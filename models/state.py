@@ -22,6 +22,7 @@ from models.attributes import ATTRIBUTES
 from models.examples import HISTORY
 from models.features import CONTEXT, NAMES, SOURCES
 from models.index import Slots, build
+from models.partners import SLOTS
 from models.settings import LearningSettings
 from models.tables import Arena
 
@@ -154,9 +155,9 @@ def scratch(items: int, dims: int) -> Scratch:
     """Return scratch for a capacity of `items` rows and vectors of up to `dims`."""
     return Scratch(
         scores=np.zeros((len(SOURCES), items), np.float32),
-        touched=np.zeros((len(HORIZONS), HISTORY * cooccurrence.SLOTS + 1), np.int32),
+        touched=np.zeros((len(HORIZONS), HISTORY * SLOTS + 1), np.int32),
         touched_count=np.zeros(len(HORIZONS), np.int64),
-        found=np.zeros((len(HORIZONS), HISTORY * cooccurrence.SLOTS + 1), np.float32),
+        found=np.zeros((len(HORIZONS), HISTORY * SLOTS + 1), np.float32),
         divided=np.ones(len(HORIZONS), np.float32),
         masked=np.zeros(items, np.uint8),
         place=np.zeros(items, np.int32),

@@ -114,6 +114,11 @@ class Arena:
         self.set_count(extent, len(rows))
         self.generation += 1
 
+    def remove(self, name: str) -> None:
+        """Undo `add`: the table leaves the hash and the snapshot."""
+        del self._tables[name]
+        self.generation += 1
+
     def drop(self, name: str) -> None:
         """Give a table's memory back: it keeps its place with no rows."""
         table = self._tables[name]

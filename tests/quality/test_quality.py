@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from models.settings import LearningSettings
+from models.index import fingerprint
+from models.ratings import Ratings
+from models.settings import LearningSettings, Neighbours
+from models.settings import Ratings as RatingSettings
 from producers.baselines import BASELINES
 from producers.evaluate import Evaluation
+from producers.evaluate.order import prepare
 from producers.readers import read
 from stream.manifest import Manifest
 
@@ -76,3 +82,26 @@ def test_every_baseline_is_behind(films: Path, test_data: Path, repeats: bool) -
         for name, theirs in found["against"].items():
             for metric in ("hr@10", "hr@20", "ndcg@10"):
                 assert found[metric] > theirs[metric], f"{name}: {metric}"
+
+
+def test_neighbours_foretell_ratings_better(films: Path) -> None:
+    events = prepare(read(films, "recbole"), LIMIT).events
+    off, by_items, by_users = (
+        squared_error(events, neighbours) for neighbours in ("none", "items", "users")
+    )
+    assert max(by_items, by_users) < off
+    assert squared_error(events, "both") < min(by_items, by_users)
+
+
+def squared_error(events: list[dict[str, Any]], neighbours: Neighbours) -> float:
+    """Of ratings, each foretold before it is learned."""
+    model = Ratings(RatingSettings(neighbours=neighbours))
+    users, items = (
+        np.array([fingerprint(event[key]) for event in events], np.uint64)
+        for key in ("user_id", "item_id")
+    )
+    given = np.array([float(event["value"]) for event in events])
+    times = np.array([float(event["timestamp"]) for event in events])
+    starts, nothing = np.zeros(len(events) + 1, np.int64), np.empty(0, np.uint64)
+    foretold = model.learn_many(users, items, given, times, starts, nothing)
+    return float(np.mean((foretold - given) ** 2))

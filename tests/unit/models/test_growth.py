@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.cooccurrence import DENSE_ITEMS, SLOTS
+from models.cooccurrence import DENSE_ITEMS
 from models.errors import StateMismatch
 from models.model import Model
+from models.partners import SLOTS
 from models.tables import FIRST_CAPACITY
 from tests.unit.models.shops import START, TYPES, Event, Shop, crowd, part_of
 

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 from models.rating_tables import RATERS
 from models.ratings import Ratings
+from models.settings import Neighbours
 from models.settings import Ratings as Settings
 
 PAIRS = [(user, item) for user in range(9) for item in range(7)]
 
 
-def taught(ratings: int = 60, **bounds: int) -> Ratings:
-    model = Ratings(Settings(**bounds), seed=3)
+EITHER = pytest.mark.parametrize("neighbours", ["none", "both"])
+
+
+def taught(neighbours: Neighbours = "none", ratings: int = 60) -> Ratings:
+    model = Ratings(Settings(neighbours=neighbours), seed=3)
     for at in range(ratings):
         model.learn_one(at % 7, at % 5, 1.0 + (at * at) % 5, 1e9 + at, [at % 7 // 3 + 1])
     return model
@@ -42,9 +46,10 @@ def test_a_rating_that_is_no_number_is_counted_and_not_learned(rating: float) ->
     assert model.rejected == 2 and all(math.isfinite(p) for p in all_of(model))
 
 
+@EITHER
 @pytest.mark.parametrize(("user", "item"), [(1, 1), (1, 99), (99, 1), (99, 99)])
-def test_predicting_never_writes(user: int, item: int) -> None:
-    model, same = taught(), taught()
+def test_predicting_never_writes(user: int, item: int, neighbours: Neighbours) -> None:
+    model, same = taught(neighbours), taught(neighbours)
     for _ in range(3):
         model.predict_one(user, item, 2e9, [1, 2])
     assert model.digest() == same.digest()
@@ -53,8 +58,9 @@ def test_predicting_never_writes(user: int, item: int) -> None:
     assert model.digest() == same.digest() and all_of(model) == all_of(same)
 
 
-def test_what_is_foretold_is_what_was_answered_just_before() -> None:
-    model = taught()
+@EITHER
+def test_what_is_foretold_is_what_was_answered_just_before(neighbours: Neighbours) -> None:
+    model = taught(neighbours)
     for user, item, rating in ((1, 1, 5.0), (99, 1, 2.0), (1, 98, 1.0), (97, 96, 3.0)):
         answered = model.predict_one(user, item, 2e9, [7])
         told = model.learn_many(
@@ -64,8 +70,9 @@ def test_what_is_foretold_is_what_was_answered_just_before() -> None:
         assert told.tolist() == [answered]
 
 
-def test_predictions_are_ratings_whatever_is_learned() -> None:
-    model = taught()
+@EITHER
+def test_predictions_are_ratings_whatever_is_learned(neighbours: Neighbours) -> None:
+    model = taught(neighbours)
     for at in range(400):
         model.learn_one(1, 1, 5.0, at * 1e300)
         model.learn_one(2, 2, 1e9)
@@ -103,12 +110,12 @@ ratings = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(ratings, st.integers(1, 30), st.integers(2, 14))
+@given(ratings, st.integers(1, 30), st.integers(2, 14), st.sampled_from(["none", "both"]))
 def test_state_does_not_depend_on_how_ratings_are_cut(
-    story: list[tuple[int, int, int, int]], size: int, bound: int
+    story: list[tuple[int, int, int, int]], size: int, bound: int, neighbours: Neighbours
 ) -> None:
-    whole = Ratings(Settings(max_users=bound, max_items=bound), seed=1)
-    cut = Ratings(Settings(max_users=bound, max_items=bound), seed=1)
+    bounded = Settings(max_users=bound, max_items=bound, neighbours=neighbours)
+    whole, cut = Ratings(bounded, seed=1), Ratings(bounded, seed=1)
     users, items, values, told = (np.array(column) for column in zip(*story, strict=True))
     columns: tuple[Any, ...] = (
         users.astype(np.uint64),
@@ -136,8 +143,9 @@ def test_state_does_not_depend_on_how_ratings_are_cut(
     assert cut.arena.count(RATERS) <= bound
 
 
-def test_the_least_recently_active_leave_first() -> None:
-    model = Ratings(Settings(max_users=8, max_items=8))
+@EITHER
+def test_the_least_recently_active_leave_first(neighbours: Neighbours) -> None:
+    model = Ratings(Settings(max_users=8, max_items=8, neighbours=neighbours))
     for user in range(8):
         model.learn_one(user, user, 1.0 if user % 2 else 5.0)
     model.learn_one(0, 0, 5.0)  # back again: not the oldest any more
@@ -152,8 +160,9 @@ def test_the_least_recently_active_leave_first() -> None:
     assert model.arena.count(RATERS) <= 8 and model.arena.nbytes() == size
 
 
-def test_a_stored_model_goes_on_as_if_it_had_not_been() -> None:
-    model, other = taught(), Ratings(Settings(), seed=3)
+@EITHER
+def test_a_stored_model_goes_on_as_if_it_had_not_been(neighbours: Neighbours) -> None:
+    model, other = taught(neighbours), Ratings(Settings(neighbours=neighbours), seed=3)
     model.describe(3, {"categories": ["a"], "price": 2.5})
     model.learn_one(1, 1, math.nan)
     other.load(model.dump())

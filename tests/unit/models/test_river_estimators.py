@@ -13,7 +13,7 @@ from river import checks, compose, evaluate, linear_model, metrics, preprocessin
 
 from models.river_estimators import Popularity, RatingModel
 
-ESTIMATORS = [RatingModel(), Popularity()]
+ESTIMATORS = [RatingModel(), RatingModel(neighbours="both"), Popularity()]
 
 
 def rated(events: int = 400) -> Iterator[tuple[dict[Any, Any], float]]:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from models import content, cooccurrence, embeddings, presets, ranker, vectors
 from models.features import CONTEXT, NAMES
+from models.partners import SLOTS
 from models.settings import Content, Embeddings, LearningSettings, Ranker
 from models.tables import Arena
 from tests.unit.models.shops import Event, Shop, crowd
 
 ITEMS = 32
-TOUCHED = np.zeros(64 * cooccurrence.SLOTS + 1, np.int32)
+TOUCHED = np.zeros(64 * SLOTS + 1, np.int32)
 
 
 def history(*rows: int) -> np.ndarray:
