@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import Meta, Struct, field
 
 Positive = Annotated[float, Meta(gt=0, le=1e12)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -165,14 +165,13 @@ class Ratings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The rating model. A user costs about 4 KB, an item 300 bytes; the bounds keep the newest.
 
     `neighbours` says whose residuals speak besides: of items rated alike, of users who rate
-    alike, or of both; each costs 1.5 KB a row. Left out, nobody's do, and it leaves no trace in
-    what the log and a state say of the settings.
+    alike, or of both; each costs 1.5 KB a row, and a tenth of the speed.
     """
 
     n_factors: Annotated[int, Meta(ge=1, le=64)] = 16
     max_users: Annotated[int, Meta(ge=2, le=100_000_000)] = 50_000
     max_items: Annotated[int, Meta(ge=2, le=100_000_000)] = 200_000
-    neighbours: Neighbours | UnsetType = UNSET
+    neighbours: Neighbours = "none"
     # Of River's `BiasedMF`, which an earlier build learned with; read, and without effect.
     bias_learning_rate: Positive = 0.025
     latent_learning_rate: Positive = 0.05

@@ -117,6 +117,7 @@ class Arena:
     def remove(self, name: str) -> None:
         """Undo `add`: the table leaves the hash and the snapshot."""
         del self._tables[name]
+        self._lent.pop(name, None)
         self.generation += 1
 
     def drop(self, name: str) -> None:
