@@ -20,8 +20,22 @@ from models.quality import Quality
 from models.state import HORIZONS, LEFT
 from models.tables import Arena
 
+#: Items from which on the memory for those who stay is got ahead: with fewer that takes no time.
+_MANY: Final = 50_000
+# Share of `most` that is still free then: about as long as getting it takes, beside all else, and
+# so long it is held twice.
+_AHEAD: Final = 1 / 32
 # Share that stays: at 1 every newcomer would cost a pass over all, near 0 most is forgotten.
 _STAY: Final = 0.875
+
+
+def soon(items: int, most: int) -> bool:
+    """Whether so many items are known, where there may be `most`, that some are about to leave.
+
+    >>> soon(999_000, 1_000_000), soon(900_000, 1_000_000), soon(99, 100)
+    (True, False, False)
+    """
+    return most >= _MANY and most - items <= most * _AHEAD
 
 
 @njit(cache=True, nogil=True)

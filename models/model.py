@@ -19,7 +19,7 @@ from models.impressions import Lists, Outcomes, no_lists
 from models.index import find
 from models.learned import Learned
 from models.learning import Scores, add_item, learn, no_scores
-from models.leaving import let_go, parted, with_room
+from models.leaving import let_go, parted, soon, with_room
 from models.live import Live
 from models.ratings import Ratings
 from models.reader import Reader, Shared
@@ -199,6 +199,17 @@ class Model:
         self._refresh()
         if self.told_left:
             self.told_left(left, gone)
+
+    def leaves_soon(self) -> bool:
+        """Whether items are about to leave, and memory for it is still to be got."""
+        return soon(self.items, self.settings.max_items) and not self.arena.prepared
+
+    def prepare_leaving(self, pace: Callable[[float], object]) -> None:
+        """Get that memory, on any thread: getting it takes far longer than the copying.
+
+        `pace` is told the seconds of each part.
+        """
+        self.arena.prepare_keep("items", pace)
 
     # What is read: from any thread.
 

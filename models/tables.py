@@ -59,6 +59,7 @@ class Arena:
         self._blobs: dict[str, list[bytes]] = {}
         self._rows_of: dict[str, str] = {}  # blobs by name: the extent they are the rows of
         self._lent: dict[str, Array] = {}
+        self._spare: dict[str, Array] = {}  # by table: what `keep` fills next
         self.used: NDArray[np.int64] = np.zeros(len(extents), np.int64)
         self.generation = 0
 
@@ -102,9 +103,12 @@ class Arena:
 
         Arrays, blobs and counts are replaced: those that a reader holds are not touched.
         """
+        spare, self._spare = self._spare, {}
         for table in self._tables.values():
             if extent in table.axes:
-                old, table.array = table.array, self._allocate(table)
+                old, new = table.array, spare.pop(table.name, None)
+                fits = new is not None and new.shape == old.shape and new.dtype == old.dtype
+                table.array = new if new is not None and fits else self._allocate(table)
                 _copy_rows(old, table.array, [axis == extent for axis in table.axes], rows)
         for name, of in self._rows_of.items():
             if of == extent:
@@ -119,6 +123,25 @@ class Arena:
         del self._tables[name]
         self._lent.pop(name, None)
         self.generation += 1
+
+    @property
+    def prepared(self) -> bool:
+        """Whether there is memory for the next `keep`."""
+        return bool(self._spare)
+
+    def prepare_keep(self, extent: str, pace: Callable[[float], object]) -> None:
+        """Get the memory that the next `keep` fills, on any thread.
+
+        `pace` is told the seconds of each part. Where rows came or left meanwhile so that tables
+        were replaced, it is given back.
+        """
+        generation, made = self.generation, {}
+        for name, table in list(self._tables.items()):
+            if extent in table.axes:
+                made[name] = self._allocate(table)
+                _touch(made[name].reshape(-1), table.fill, pace)
+        if self.generation == generation:
+            self._spare = made
 
     def drop(self, name: str) -> None:
         """Give a table's memory back: it keeps its place with no rows."""
@@ -166,12 +189,7 @@ class Arena:
         """Get the memory of lent dumps, on any thread; `pace` is told the seconds of each part."""
         for name, table in list(self._tables.items()):
             used = table.array[self._used_part(table)]
-            fresh = self._memory_of(name, used)[: used.size]
-            step = max(_TOUCHED // fresh.itemsize, 1)
-            for at in range(0, fresh.size, step):
-                began = time.perf_counter()
-                fresh[at : at + step] = 0
-                pace(time.perf_counter() - began)
+            _touch(self._memory_of(name, used)[: used.size], 0, pace)
 
     def _lend(self, name: str, array: Array) -> Array:
         copy = self._memory_of(name, array)[: array.size].reshape(array.shape)
@@ -225,6 +243,7 @@ class Arena:
 
     def _resize(self, extent: str, capacity: int) -> None:
         self._capacity[extent] = capacity
+        self._spare = {}
         for table in self._tables.values():
             if extent in table.axes:
                 old, table.array = table.array, self._allocate(table)
@@ -240,6 +259,15 @@ def _copy_rows(old: Array, new: Array, along: Sequence[bool], rows: Array) -> No
     for axis in np.flatnonzero(along):
         old = old.take(rows, axis)
     new[tuple(slice(0, size) for size in old.shape)] = old
+
+
+def _touch(fresh: Array, fill: float, pace: Callable[[float], object]) -> None:
+    """Fill an array of one axis in parts: that is when the system gives its memory."""
+    step = max(_TOUCHED // fresh.itemsize, 1)
+    for at in range(0, fresh.size, step):
+        began = time.perf_counter()
+        fresh[at : at + step] = fill
+        pace(time.perf_counter() - began)
 
 
 def _room_for(rows: int) -> int:

@@ -12,6 +12,7 @@ from models.learned import Learned
 from models.model import Model
 from models.settings import LearningSettings
 from models.suitable import known_guests
+from stream.ahead import Ahead
 from stream.errors import SequenceGap
 from stream.examples import NOTHING, Control, ExampleBatch, Piece
 
@@ -27,6 +28,7 @@ class ModelStage:
     def __init__(self, model: Model, marks: dict[int, int] | None = None) -> None:
         self.model = model
         self.marks = marks or {}
+        self._ahead = Ahead()
 
     def apply(self, partition: int, piece: Piece, watch: Watcher | None = None) -> None:
         """Apply a piece in order; what is at or below the mark was applied before and is dropped.
@@ -52,6 +54,7 @@ class ModelStage:
             fresh.examples, fresh.item_ids, fresh.types, fresh.lists, fresh.positions, partition
         )
         self.marks[partition] = int(fresh.positions[-1])
+        self._ahead.look(self.model)
         if watch is not None:
             watch(fresh, learned)
 
@@ -65,6 +68,7 @@ class ModelStage:
     def _control(self, piece: Control) -> None:
         if piece.kind == "item":
             self.model.put_item(piece.body)
+            self._ahead.look(self.model)
         elif piece.kind == "setting":
             settings = msgspec.convert(piece.body["learning"], LearningSettings)
             self.model.apply_settings(_fitting(settings, self.model))

@@ -94,6 +94,42 @@ def test_what_comes_back_is_a_new_item() -> None:
     assert "i0" in shop.listed("w", 20)
 
 
+def test_memory_that_was_got_ahead_is_used_and_changes_nothing() -> None:
+    plain, ahead = of(sparse=True), of(sparse=True)
+    parts: list[float] = []
+    for shop in (plain, ahead):
+        shop.put(*map(record, range(MOST)))
+        shop.tell(turnover(40))
+    for at in range(3):
+        ahead.model.prepare_leaving(parts.append)
+        assert ahead.model.arena.prepared and not plain.model.arena.prepared
+        made = dict(ahead.model.arena._spare)
+        left = ahead.model.items_left
+        for n in range(4):
+            if ahead.model.items_left == left:
+                for shop in (plain, ahead):
+                    shop.tell([Event("v", f"n{at} {n}", time=START + 9_000 + at)])
+        assert ahead.model.items_left > left
+        assert all(ahead.model.arena[name] is array for name, array in made.items())
+        assert ahead.model.digest() == plain.model.digest()
+    assert len(parts) >= 3 * len(made) > 0
+    assert not ahead.model.arena.prepared
+
+
+def test_memory_for_tables_that_have_grown_since_is_given_back() -> None:
+    shop = Shop(LearningSettings(max_items=100))
+    shop.put(*map(record, range(60)))
+    shop.model.prepare_leaving(lambda _: None)
+    shop.put(*map(record, range(60, 70)))
+    assert not shop.model.arena.prepared
+
+    def grow(_: float) -> None:
+        shop.model.arena.reserve("items", 200)
+
+    shop.model.prepare_leaving(grow)
+    assert not shop.model.arena.prepared
+
+
 CHANGES: dict[str, Callable[[], Shop]] = {
     "dense": of,
     "sparse": lambda: of(sparse=True),
