@@ -318,6 +318,24 @@ def test_learning_becomes_quicker_after_a_drift_that_is_serious(
     assert watched.model.live.is_acting() == (effect in ("worse", "changed"))
 
 
+@pytest.mark.parametrize("size", [1_000, 37])
+def test_quality_is_judged_by_few_samples_of_each_person(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    watched, seen = Watched(), 0
+
+    def watch(signal: str, at: Any, *_: object) -> list[Found]:
+        nonlocal seen
+        seen += len(at) if signal == "hit_rate" else 0
+        return []
+
+    monkeypatch.setattr(watched.model.live.drifts, "watch", watch)
+    watched.learn(log(1_000), size)
+    assert seen == 30 * 4, "of thirty people"
+    watched.learn(log(1_000, 1_000), size)
+    assert seen == 30 * 8
+
+
 @pytest.mark.parametrize("at", [2_000, 2_300, 3_100])
 def test_a_restart_changes_nothing(at: int) -> None:
     whole = Watched(ACTING).learn(log(4_200))
