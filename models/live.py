@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from models import quality_report
-from models.drift import SERIOUS, WINDOWED, Drift, Drifts
+from models.drift import SERIOUS, WINDOWED, Drift, Drifts, Effect
 from models.drift_windows import LARGE, most
 from models.examples import Examples
 from models.features import SOURCES
@@ -99,10 +99,12 @@ class Live:
             self.quality.tables(), self._windows, state.slots, state.key,
             examples, scores, facts, apart, room, sizes,
         )  # fmt: skip
-        found = [
-            Drift(at, *WINDOWED[window], "changed" if how == LARGE else "slight", size)
-            for (at, window, how), size in zip(room[:count].tolist(), sizes.tolist(), strict=False)
-        ]
+        found = []
+        for (at, window, how), size in zip(room[:count].tolist(), sizes.tolist(), strict=False):
+            detector, signal = WINDOWED[window]
+            if how == LARGE or signal != "scores":
+                effect: Effect = "changed" if how == LARGE else "slight"
+                found.append(Drift(at, detector, signal, effect, size))
         self._few_of_each(examples.user_key, before, apart)
         found += self._of_quality(scores, facts.error, apart, settings.least_loss)
         if positions is not None:
