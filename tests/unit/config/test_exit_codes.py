@@ -9,6 +9,7 @@ import pytest
 
 from config.cli.main import main
 from config.cli.verbs import VERBS
+from config.load import load
 from stream.files.folder import DataFolder, FolderLock
 
 
@@ -80,6 +81,21 @@ def test_settings_that_are_right_end_with_0(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "freshet.toml").write_text("[api]\nport = 8001\n")
     assert freshet("config", "check", capsys=capsys)[0] == 0
+
+
+def test_settings_that_are_shown_are_read_back_as_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        '[core]\ndata_dir = "a \\"folder\\" of ours"\n[learning.events.lent]\nweight = 0.25\n'
+        '[learning.river.simple]\nclass = "reco.Baseline"\nrole = "rating"\n'
+    )
+    code, out, _ = freshet("config", "show", "--config", str(mine), capsys=capsys)
+    assert code == 0
+    (tmp_path / "freshet.toml").write_text(out)
+    assert load(environ={}) == load(file=mine, environ={})
 
 
 def test_what_is_not_there_ends_with_1(
