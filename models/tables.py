@@ -145,13 +145,11 @@ class Arena:
 
     def drop(self, name: str) -> None:
         """Give a table's memory back: it keeps its place with no rows."""
-        table = self._tables[name]
-        table.axes = tuple(0 for _ in table.axes)
-        table.array = self._allocate(table)
-        self.generation += 1
+        self.reshape(name, *(0 for _ in self._tables[name].axes))
 
     def reshape(self, name: str, *axes: str | int) -> None:
         """Give a table other axes, and all its elements the fill value."""
+        self._lent.pop(name, None)
         table = self._tables[name]
         table.axes = axes
         table.array = self._allocate(table)
@@ -171,8 +169,9 @@ class Arena:
         return digest_of(self.content())
 
     def nbytes(self) -> int:
-        """Bytes allocated, spare capacity included."""
+        """Bytes allocated: spare capacity and memory that is lent included."""
         arrays = sum(table.array.nbytes for table in self._tables.values())
+        arrays += sum(memory.nbytes for memory in self._lent.values())
         return arrays + sum(len(b) + 33 for blobs in self._blobs.values() for b in blobs)
 
     def dump(self, *, lent: bool = False) -> dict[str, Array]:

@@ -116,8 +116,9 @@ class Learner:
 
     def prepare_lending(self, pace: Pace) -> None:
         """Get the memory of lent captures, on any thread."""
-        self.profiles.arena.prepare_lending(pace)
-        self.stage.model.arena.prepare_lending(pace)
+        model = self.stage.model
+        for arena in (self.profiles.arena, model.arena, model.ratings.arena):
+            arena.prepare_lending(pace)
 
     def identity(self) -> str:
         """What tells this log from any other: a digest of its first record."""

@@ -46,7 +46,7 @@ class Saver:
 
     def prepare(self) -> None:
         """Get the memory for copies before the first is due."""
-        self._preparing = self._writer.submit(self._learner.prepare_lending, self._pace)
+        self._preparing = self._writer.submit(self._prepare)
 
     def save_if_due(self) -> None:
         if not self._is_free():
@@ -65,6 +65,12 @@ class Saver:
             self._save()
         self._finish()
         self._writer.shutdown(wait=True)
+
+    def _prepare(self) -> None:
+        try:
+            self._learner.prepare_lending(self._pace)
+        except MemoryError:
+            logger.error("no memory to prepare a snapshot in: the first will take longer to copy")
 
     def _is_free(self) -> bool:
         if self._preparing is not None and not self._preparing.done():

@@ -9,6 +9,7 @@ from models.cooccurrence import DENSE_ITEMS
 from models.errors import StateMismatch
 from models.model import Model
 from models.partners import SLOTS
+from models.state import HORIZONS
 from models.tables import FIRST_CAPACITY
 from tests.unit.models.shops import START, TYPES, Event, Shop, crowd, part_of
 
@@ -96,9 +97,13 @@ def test_sparse_rows_keep_what_was_learned(
     shop = continued(nearly_full)
     before = shop.names(shop.model.similar("i3", 5))
     assert before
+    shop.model.dump(lent=True)
+    dense = shop.model.arena.nbytes()
     for at in range(EDGE + 1):
         shop.model.put_item({"item_id": f"another {at}"})
     assert is_sparse(shop.model)
+    freed = 2 * len(HORIZONS) * 4 * (DENSE_ITEMS - EDGE) ** 2
+    assert dense - shop.model.arena.nbytes() > freed / 2, "the matrices and their copies are gone"
     assert shop.names(shop.model.similar("i3", 5)) == before
     shop.model.put_item({"item_id": "one more"})
     shop.tell([Event("n", "i3"), Event("n", "one more", time=START + 1)])

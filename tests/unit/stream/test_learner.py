@@ -109,6 +109,21 @@ def test_a_rehearsal_changes_nothing(rig: Rig) -> None:
     assert finished(learner) == rig.rebuilt()
 
 
+def test_memory_for_copies_is_got_beforehand_for_all_that_is_copied(rig: Rig) -> None:
+    learner = rig.learner()
+    finished(learner)
+    model = learner.stage.model
+    arenas = (learner.profiles.arena, model.arena, model.ratings.arena)
+    bare = [arena.nbytes() for arena in arenas]
+    learner.prepare_lending(lambda _: None)
+    prepared = [arena.nbytes() for arena in arenas]
+    assert all(after > before for before, after in zip(bare, prepared, strict=True))
+    assert learner.capture(lent=True) is not None
+    taken = [arena.nbytes() for arena in arenas]
+    for before, ready, after in zip(bare, prepared, taken, strict=True):
+        assert after - ready < (ready - before) / 10, "but for ids and counts, nothing was missing"
+
+
 def test_with_no_snapshot_learning_begins_at_the_first_record(rig: Rig) -> None:
     assert rig.restored().next_offset == 0
     assert rig.learner().capture() is None
