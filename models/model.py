@@ -25,6 +25,7 @@ from models.ratings import Ratings
 from models.reader import Reader, Shared
 from models.river_party import Party, learn_rated
 from models.river_turns import learn_with_guests
+from models.sentences import require_sentences
 from models.settings import LearningSettings
 from models.tables import Arena, Array, digest_of
 
@@ -163,6 +164,8 @@ class Model:
             self._start(settings)
             return
         if settings.content.text != self.settings.content.text:
+            if settings.content.text == "sentences":
+                require_sentences()  # before the first vector is written
             documents = (self._catalogue.document(row) for row in range(self.items))
             content.describe_again(self.arena, documents, settings.content)
         self.settings = settings

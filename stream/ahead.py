@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from models.model import Model
 from stream.saving import resting
+
+logger = logging.getLogger(__name__)
 
 
 class Ahead:
@@ -13,13 +16,28 @@ class Ahead:
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
+        self._failed = False
 
     def look(self, model: Model) -> None:
         """Begin where items are about to leave. Takes no time."""
-        if not model.leaves_soon() or (self._thread is not None and self._thread.is_alive()):
+        if not model.leaves_soon():
+            self._failed = False  # the next filling is tried again
             return
-        pace = resting(threading.Event())
+        if self._failed or (self._thread is not None and self._thread.is_alive()):
+            return
         self._thread = threading.Thread(
-            target=model.prepare_leaving, args=(pace,), name="ahead", daemon=True
+            target=self._prepare, args=(model,), name="ahead", daemon=True
         )
         self._thread.start()
+
+    def _prepare(self, model: Model) -> None:
+        try:
+            model.prepare_leaving(resting(threading.Event()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process goes on
+            # It is a matter of speed alone, and every batch would meet the same again.
+            self._failed = True
+            logger.warning(
+                "memory for those who stay when items leave could not be got ahead (%s):"
+                " learning will stand still for longer then",
+                type(error).__name__,
+            )

@@ -26,8 +26,8 @@ Headers = Sequence[tuple[str, bytes]]
 
 _NAME: Final = TRACEPARENT.encode()
 _FIELDS: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-# Of foreign headers a record is sent on with; beyond, they would outweigh what they accompany,
-# once for every event of an envelope.
+# Of foreign headers a record is sent on with, ours not counted; beyond, they would outweigh what
+# they accompany, once for every event of an envelope.
 _MOST_BYTES: Final = 8_192
 _OURS: Final = "freshet-"
 
@@ -159,9 +159,10 @@ def foreign(headers: Headers) -> list[tuple[str, bytes]]:
     """
     kept, size = [], 0
     for name, value in headers:
+        if name.startswith(_OURS):
+            continue
         size += len(name.encode()) + len(value or b"")
         if size > _MOST_BYTES:
             break
-        if not name.startswith(_OURS):
-            kept.append((name, value))
+        kept.append((name, value))
     return kept

@@ -115,6 +115,8 @@ def test_a_missing_package_is_named_with_its_extra(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = put(HASHED, *catalogue())
+    model.put_item({"item_id": "i0", "deleted": True})  # of which nothing is said any more
+    assert vectors(model)[0].any()
     before = model.digest()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ExtraMissing, match=r"learning.content.text: .*freshet\[sentences\]"):

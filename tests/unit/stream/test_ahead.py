@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from stream.ahead import Ahead
 
@@ -44,3 +47,32 @@ def test_there_is_nothing_to_get_while_there_is_room() -> None:
     model.full = False
     Ahead().look(model)
     assert model.begun == 0
+
+
+class Poor(Full):
+    """A model there is no memory for."""
+
+    def prepare_leaving(self, pace: Callable[[float], object]) -> None:
+        self.begun += 1
+        raise MemoryError
+
+
+def test_what_cannot_be_got_is_told_once_a_filling(caplog: pytest.LogCaptureFixture) -> None:
+    model: Any = Poor()
+    ahead = Ahead()
+
+    def look() -> None:
+        ahead.look(model)
+        for thread in threading.enumerate():
+            if thread.name == "ahead":
+                thread.join(10)
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            look()
+    assert model.begun == 1
+    [told] = caplog.records
+    assert "MemoryError" in told.getMessage() and told.exc_info is None
+    for model.full in (False, True):
+        look()
+    assert model.begun == 2

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from stream import trace
+from stream.examples import DeadLetter
+from stream.kafka.dead_letters import from_record, to_record
 from stream.kafka.envelopes import unpack
 from stream.kafka.lanes import Lane
 
@@ -72,3 +74,12 @@ def test_an_envelope_of_several_requests_has_the_first_trace_there_is(
     records = asyncio.run(test())
     assert [trace.of_record(headers) for _, headers in records] == wanted
     assert sum(len(unpack(value)) for value, _ in records) == len(contexts)
+
+
+def test_a_dead_letter_keeps_the_headers_its_record_had_whatever_its_error_says() -> None:
+    record = [("freshet-import", b"1"), ("source", b"till 4"), ("blob", b"x" * 8_150)]
+    theirs = trace.foreign(record)
+    assert theirs == record[1:]
+    letter = DeadLetter(0, 7, "malformed", "is no JSON " * 100, b"{", 1.7e9, tuple(theirs))
+    assert from_record(*to_record(letter)) == (letter, 1)
+    assert trace.foreign([*theirs, ("more", b"x" * 100)]) == theirs
