@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.errors import ConfigError
 from config.settings import Traces
+from models.errors import how_to_install
 from stream import trace
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def set_up_traces(traces: Traces, service: str) -> Callable[[], None]:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise ConfigError(
-            "traces.endpoint: spans need the extra: pip install 'freshet[traces]'"
+            f"traces.endpoint: spans need the extra: {how_to_install('traces')}"
         ) from None
     exporter = OTLPSpanExporter(endpoint=traces.endpoint)
     return send_through(BatchSpanProcessor(exporter), service, traces.share)

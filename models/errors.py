@@ -28,3 +28,12 @@ class GuestUnknown(SettingUnsuitable):
 
 class ExtraMissing(SettingUnsuitable):
     """A setting needs a package that is not installed here, or is there as another version."""
+
+
+def how_to_install(extra: str) -> str:
+    """What to type for an extra: from the folder, since PyPI's `freshet` is somebody else's.
+
+    >>> how_to_install("traces")
+    "`.venv/bin/pip install -e '.[traces]'` in Freshet's folder"
+    """
+    return f"`.venv/bin/pip install -e '.[{extra}]'` in Freshet's folder"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ExtraMissing
+from models.errors import ExtraMissing, how_to_install
 from models.vectors import normalise
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _KEY: Final = "learning.content.text"
-_INSTALL: Final = "pip install 'freshet[sentences]'"
+_INSTALL: Final = how_to_install("sentences")
 _TABLE: Final = "weights/l2_supercat_256.safetensors"
 _PIECES: Final = "tokenizers/l2_supercat_tokenizer_config.json"
 _SHAPE: Final = (32_000, 256)

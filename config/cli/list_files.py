@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from models.errors import how_to_install
 from producers.errors import OptionError
 from stream.whole import whole_file
 
@@ -53,8 +54,8 @@ def _require_arrow() -> None:
         import pyarrow.parquet  # noqa: F401
     except ModuleNotFoundError:
         raise OptionError(
-            "--out: Parquet needs the extra `parquet` (pip install 'freshet[parquet]'); .csv and "
-            ".jsonl need nothing"
+            f"--out: Parquet needs the extra: {how_to_install('parquet')}; .csv and .jsonl need "
+            "nothing"
         ) from None
 
 

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Final
 
+from models.errors import how_to_install
 from producers.baselines.baseline import Baseline, best
 from producers.baselines.ledger import Ledger
 from producers.errors import OptionError
@@ -59,6 +60,6 @@ def _class(name: str) -> type:
     except ModuleNotFoundError as error:
         raise OptionError(
             f"the baseline {name} needs {error.name}, which is not installed; "
-            "install the extra `baselines`: pip install '.[baselines]' in Freshet's folder"
+            f"it comes with the extra: {how_to_install('baselines')}"
         ) from None
     return found

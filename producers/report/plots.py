@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final, Literal
 
+from models.errors import how_to_install
 from producers.errors import OptionError
 
 #: Colours are custom properties `--plot-0` …, so that a page can be light or dark.
@@ -154,6 +155,6 @@ def _pygal() -> Any:
     except ImportError:
         raise OptionError(
             "plots are drawn by pygal, which is not installed; "
-            "install the extra `report`: pip install '.[report]' in Freshet's folder"
+            f"it comes with the extra: {how_to_install('report')}"
         ) from None
     return pygal

@@ -72,7 +72,7 @@ def test_a_setting_that_needs_an_extra_is_refused_without_it(
     before = shop.model.digest()
     sent = {"learning": {"content": {"text": "sentences"}}}
     error = call.refused(422, "learning.content.text", "POST", "/v1/settings", sent)
-    assert "freshet[sentences]" in error["message"]
+    assert "pip install -e '.[sentences]'" in error["message"]
     assert shop.model.digest() == before
 
 

@@ -119,7 +119,7 @@ def test_a_missing_package_is_named_with_its_extra(
     assert vectors(model)[0].any()
     before = model.digest()
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ExtraMissing, match=r"learning.content.text: .*freshet\[sentences\]"):
+    with pytest.raises(ExtraMissing, match=r"learning.content.text: .*'\.\[sentences\]'"):
         sentences.require_sentences()
     with pytest.raises(ExtraMissing):
         model.apply_settings(SENTENCES)

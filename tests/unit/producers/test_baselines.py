@@ -136,6 +136,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "implicit", None)
     for module in ("implicit.als", "implicit.nearest_neighbours", "producers.baselines.refitted"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    with pytest.raises(OptionError, match=r"implicit-als needs implicit.*extra `baselines`"):
+    with pytest.raises(OptionError, match=r"implicit-als needs implicit.*'\.\[baselines\]'"):
         require(["popularity", "implicit-als"])
     require([name for name in BASELINES if not name.startswith("implicit")])

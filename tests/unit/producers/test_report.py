@@ -107,7 +107,7 @@ def test_bad_input_is_answered_with_what_to_do(
     monkeypatch.setitem(sys.modules, "pygal", None)
     code, _, told = freshet(*asked, "--report", str(tmp_path / "x.html"), capsys=capsys)
     assert code == 2
-    assert "extra `report`" in told
+    assert "pip install -e '.[report]'" in told
 
 
 def test_a_file_without_events_is_answered_with_nulls(
