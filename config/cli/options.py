@@ -64,8 +64,13 @@ def require_place(report: Path | None) -> None:
     if report is None:
         return
     require_drawing()
-    if report.is_dir() or not report.parent.is_dir():
-        raise OptionError("--report: expected a file name in a folder that exists")
+    require_file(report, "--report")
+
+
+def require_file(path: Path | None, option: str) -> None:
+    """Before the work, too: that a file can have this name. Raises OptionError."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise OptionError(f"{option}: expected a file name in a folder that exists")
 
 
 @contextmanager

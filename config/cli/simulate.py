@@ -19,11 +19,13 @@ from config.cli.options import (
     ConfigFile,
     console,
     progress_bar,
+    require_file,
     require_place,
     settings_for,
     show_tables,
 )  # fmt: skip
 from config.settings import Settings
+from producers.errors import OptionError
 from producers.report import write
 from producers.simulation import page
 from producers.simulation.nature import Nature, looks_of
@@ -92,6 +94,7 @@ def simulate(
     if in_process and url is not None:
         raise typer.BadParameter("is one system, --in-process another", param_hint="--url")
     require_place(report)
+    require_file(out, "--out")
     settings = settings_for(config)
     set_up_logs(settings.logs)
     began = _moment(start, url is not None, hours)
@@ -126,9 +129,6 @@ def _live_all(
     """The system's run first, then the others'."""
     found: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
-        note = nowhere
-        if out is not None:
-            note = _writer(stack, out, simulation)
         system: InProcess | Remote
         url, api_key = way
         if url is None:
@@ -136,6 +136,8 @@ def _live_all(
         else:
             system = Remote(url, simulation.world, api_key)
             stack.callback(system.close)
+        # Only now: a system that is refused leaves the file of an earlier run as it is.
+        note = nowhere if out is None else _writer(stack, out, simulation)
         stop = stack.enter_context(_interruptible())
         with progress_bar("living under freshet", len(simulation.visits)) as advance:
             found["freshet"] = simulation.run(system, note, advance, stop.is_set)
@@ -188,7 +190,10 @@ def _interruptible() -> Iterator[Event]:
 
 
 def _writer(stack: ExitStack, out: Path, simulation: Simulation) -> Any:
-    file = stack.enter_context(out.open("wb"))
+    try:
+        file = stack.enter_context(out.open("wb"))
+    except OSError as error:
+        raise OptionError(f"--out: the file cannot be written: {error.strerror}") from None
 
     def note(records: Sequence[Record]) -> None:
         for record in records:

@@ -11,8 +11,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from producers.errors import SinkUnavailable
+from producers.errors import IngestRefused, SinkUnavailable
 from producers.http_sink import HttpSink
+from producers.refusal import refusal
 
 Record = dict[str, Any]
 
@@ -87,6 +88,27 @@ class Lists:
         except (httpx.HTTPError, msgspec.DecodeError, KeyError, TypeError) as error:
             return Recommended([], error=f"no list ({type(error).__name__})")
 
+    def trending(self, k: int) -> list[Record]:
+        """Items of the catalogue with their fields, those with attention first; writes nothing.
+
+        Raises SinkUnavailable where nobody answers, IngestRefused where we are not wanted.
+        """
+        url = str(self._client.base_url)
+        try:
+            response = self._client.get("/v1/trending", params={"k": k})
+            if response.is_success:
+                items: list[Record] = msgspec.json.decode(response.content)["items"]
+                return items
+        except httpx.ConnectError as error:
+            raise SinkUnavailable(f"nobody listens at {url}: is the server running?") from error
+        except httpx.TransportError as error:
+            raise SinkUnavailable(f"no answer from {url} ({type(error).__name__})") from error
+        except (msgspec.DecodeError, KeyError, TypeError):
+            raise IngestRefused(f"{url} does not answer like a Freshet server") from None
+        if response.status_code == 429 or response.status_code >= 500:
+            raise SinkUnavailable(f"{url} has no list yet: status {response.status_code}")
+        raise refusal(response, "items", [], url)
+
     def close(self) -> None:
         self._client.close()
 
@@ -114,19 +136,20 @@ class Patient:
 
     def send(self, events: list[Record]) -> tuple[int, int]:
         """(accepted, known before). Raises SinkUnavailable when patience is at its end."""
-        answer: tuple[int, int] = self._tried(lambda: self._sink.send(events))
+        answer: tuple[int, int] = self.tried(lambda: self._sink.send(events))
         return answer
 
     def put_items(self, items: list[Record]) -> None:
-        self._tried(lambda: self._sink.put_items(items))
+        self.tried(lambda: self._sink.put_items(items))
 
     def put_users(self, users: list[Record]) -> None:
-        self._tried(lambda: self._sink.put_users(users))
+        self.tried(lambda: self._sink.put_users(users))
 
     def close(self) -> None:
         self._sink.close()
 
-    def _tried(self, send: Callable[[], Any]) -> Any:
+    def tried(self, send: Callable[[], Any]) -> Any:
+        """What `send` answers, once it does. Raises SinkUnavailable like `send` itself."""
         began, wait = self._clock(), 0.25
         while True:
             try:

@@ -24,6 +24,13 @@ from stream.records import LogRecord
 # A running system may be away for so long.
 _PATIENCE_S = 60.0
 _TIMEOUT_S = 10.0
+# Items looked at before the first is put: the longest list there is.
+_LOOKED_AT = 100
+# What of a catalogue is another's, and how to have one of one's own.
+_OTHERS = (
+    "items of another catalogue; simulate against a fresh one, such as "
+    "`freshet run --demo none --data-dir NEW`"
+)
 
 
 class InProcess:
@@ -73,7 +80,8 @@ class InProcess:
 class Remote:
     """A running system; each list shows every event before it.
 
-    It writes the impressions of its lists itself. Its catalogue must be the simulated one alone.
+    It writes the impressions of its lists itself. Its catalogue must be the simulated one alone:
+    OptionError, with nothing written, where it holds another's.
     """
 
     def __init__(self, url: str, world: World, api_key: str | None = None) -> None:
@@ -81,8 +89,13 @@ class Remote:
         sink = over_http(url, api_key, imported=True, timeout_s=_TIMEOUT_S)
         self._feedback = Patient(sink, _PATIENCE_S, _pause)
         self._known = {item_id(number): number for number in range(world.size.items)}
-        self._put(world.catalogue())
         self._position: str | None = None
+        try:
+            self._require_own(world)
+            self._put(world.catalogue())
+        except BaseException:
+            self.close()
+            raise
 
     def show(self, request: Request, k: int) -> Page:
         told = self._lists.ask(user_id(request.user), k, self._position)
@@ -91,10 +104,7 @@ class Remote:
         try:
             items = [self._known[item] for item in told.items]
         except KeyError:
-            raise OptionError(
-                "the system recommends items of another catalogue; simulate against a fresh one, "
-                "such as `freshet run --demo none --data-dir NEW`"
-            ) from None
+            raise OptionError(f"--url: the system recommends {_OTHERS}") from None
         shown = told.recommendation_id or request.recommendation_id
         return Page(items, shown, told.served_by)
 
@@ -112,6 +122,13 @@ class Remote:
     def propensities(self, k: int) -> list[float] | None:
         """Not to be had over HTTP."""
         return None
+
+    def _require_own(self, world: World) -> None:
+        """Of what the system holds, all is of this very world, or nothing is there yet."""
+        for item in self._feedback.tried(lambda: self._lists.trending(_LOOKED_AT)):
+            number = self._known.get(item["item_id"])
+            if number is None or item.get("title") != world.described(number)["title"]:
+                raise OptionError(f"--url: the system holds {_OTHERS}")
 
     def _put(self, items: Sequence[Event]) -> None:
         for at in range(0, len(items), BATCH):

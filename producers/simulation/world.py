@@ -118,16 +118,16 @@ class World:
 
     def catalogue(self) -> list[dict[str, Any]]:
         """The items there are at the start, as `PUT /v1/items` takes them."""
-        return [self._described(item) for item in np.flatnonzero(self.shelf.holds(0.0)).tolist()]
+        return [self.described(item) for item in np.flatnonzero(self.shelf.holds(0.0)).tolist()]
 
     def changes(self, after_s: float, until_s: float) -> list[dict[str, Any]]:
         """The items that came (after, until], and then those that left, as they are sent."""
         came, left = self.shelf.between(after_s, until_s)
-        gone = [{**self._described(item), "available": False} for item in left]
-        return [*(self._described(item) for item in came), *gone]
+        gone = [{**self.described(item), "available": False} for item in left]
+        return [*(self.described(item) for item in came), *gone]
 
-    def _described(self, item: int) -> dict[str, Any]:
-        """Text tells something of an item's nature."""
+    def described(self, item: int) -> dict[str, Any]:
+        """An item as it is sent; its text tells something of its nature."""
         category = _WORDS[self._category[item]]
         strongest = np.argsort(-np.abs(self.vectors[item]), kind="stable")[:2]
         tags = [f"{'more' if self.vectors[item][d] > 0 else 'less'}-{_WORDS[d]}" for d in strongest]

@@ -224,6 +224,27 @@ def test_a_running_system_is_lived_with(tmp_path: Path) -> None:
     assert found["regret"] > 0
 
 
+def test_a_system_with_another_catalogue_is_refused_before_the_first_write(tmp_path: Path) -> None:
+    running = bootstrap.embedded(load({"core.data_dir": str(tmp_path)}, environ={}))
+    running.service.start()
+    own, other = (Simulation(Size(10, 30, 12.0), seed).world for seed in (5, 6))
+    with in_a_thread(create_app(running.service)) as url:
+        for _ in range(2):  # an empty system, then one that holds this very world
+            Remote(url, own).close()
+        before = running.service.position("")
+        # Of the same ids, but other items.
+        with pytest.raises(OptionError, match="--url: the system holds items of another"):
+            Remote(url, other)
+        after = running.service.position("")
+    running.close()
+    assert after == before and before[0] > 0
+
+
+def test_a_file_that_cannot_be_is_refused_before_anybody_lives(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--out: expected a file name in a folder"):
+        verb.simulate(users=10, items=30, hours=12.0, out=tmp_path / "nowhere" / "x.jsonl")
+
+
 def test_a_world_too_small_is_refused() -> None:
     with pytest.raises(OptionError, match="--items"):
         Simulation(Size(10, 5, 24.0), 1)
