@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from models.errors import SettingUnsuitable
 from models.settings import LearningSettings
 from models.suitable import require_suitable
 from stream.errors import InvalidEvent, ManifestMismatch
 from stream.events import decode
+
+# Tables of a model that has items have these widths.
+_SHAPES: Final = {
+    "learning.content.dims", "learning.embeddings.dims", "learning.factors.dims",
+    "learning.ratings.n_factors",
+}  # fmt: skip
 
 
 class _Setting(msgspec.Struct):
@@ -60,14 +67,13 @@ def changes(current: LearningSettings, wanted: LearningSettings) -> list[str]:
     >>> changes(LearningSettings(), LearningSettings(repeats=True))
     ['learning.repeats']
     """
-    fixed = [
-        f"learning.{part}.dims"
-        for part in ("embeddings", "content", "factors")
-        if getattr(current, part).dims != getattr(wanted, part).dims
-    ]
+    # Horizons that are not named stay as they are.
+    wanted = replace(wanted, cooccurrence={**current.cooccurrence, **wanted.cooccurrence})
+    differing = differing_keys(current, wanted)
+    fixed = [key for key in differing if key in _SHAPES]
     if fixed:
         raise ManifestMismatch(fixed)
-    return differing_keys(current, wanted)
+    return differing
 
 
 def differing_keys(current: LearningSettings, wanted: LearningSettings) -> list[str]:

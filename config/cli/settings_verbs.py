@@ -48,7 +48,7 @@ def apply(
     Workers and API processes that run take it over at that place of the log; those that start
     later refuse to, until their own settings say the same. With --url a running server does it,
     without a restart; with --data-dir it goes to the log of a folder that is not in use. `dims`
-    cannot change, nor can anything of `[manifest]`.
+    and `n_factors` cannot change, nor can anything of `[manifest]`.
 
     Examples:
 

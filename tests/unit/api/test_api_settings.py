@@ -23,6 +23,10 @@ def test_what_is_sent_is_in_force_from_its_position_on(call: Any, shop: Any) -> 
     assert call("GET", "/v1/settings").json()["learning"]["repeats"] is True
     again = call("POST", "/v1/settings", body(repeats=True))
     assert (again.status_code, again.json()["changed"]) == (202, [])
+    horizons = body()["learning"]["cooccurrence"]
+    del horizons["slow"]  # what is learned goes on being learned
+    answer = call("POST", "/v1/settings", body(repeats=True, cooccurrence=horizons))
+    assert (answer.status_code, answer.json()["changed"]) == (202, [])
 
 
 def test_whether_a_type_hides_is_a_setting_that_can_change(call: Any, shop: Any) -> None:
@@ -53,6 +57,7 @@ def test_whether_a_type_hides_is_a_setting_that_can_change(call: Any, shop: Any)
             "learning.river",
         ),
         ({"learning": {"content": {"dims": 32}}}, "learning.content.dims"),
+        ({"learning": {"ratings": {"n_factors": 8}}}, "learning.ratings.n_factors"),
         ({**body(), "more": 1}, None),
     ],
 )

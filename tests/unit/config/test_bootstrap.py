@@ -116,12 +116,17 @@ def test_a_changed_manifest_is_refused_naming_every_key(configured: Any, start: 
     assert "manifest.history, manifest.seed cannot change" in str(caught.value)
 
 
-def test_dimensions_are_fixed_once_there_are_items(configured: Any, start: Any) -> None:
+@pytest.mark.parametrize(
+    ("part", "width"), [("embeddings", "dims"), ("factors", "dims"), ("ratings", "n_factors")]
+)
+def test_dimensions_are_fixed_once_there_are_items(
+    part: str, width: str, configured: Any, start: Any
+) -> None:
     running = start(configured())
     fill(running, 0, 3)
     running.close()
-    with pytest.raises(ManifestMismatch, match=r"learning\.embeddings\.dims"):
-        start(configured(learning__embeddings__dims=32))
+    with pytest.raises(ManifestMismatch, match=rf"learning\.{part}\.{width} cannot change"):
+        start(configured(**{f"learning__{part}__{width}": 16 if width == "dims" else 8}))
 
 
 def test_changed_settings_enter_by_the_log_and_a_rebuild_repeats_them(
