@@ -26,6 +26,14 @@ def folder_of(settings: Settings) -> DataFolder:
     return DataFolder(root if name == "default" else root / name)
 
 
+def begun_folder(settings: Settings) -> DataFolder:
+    """The data folder, where there is a log in it. Raises StreamError: a path was mistyped."""
+    folder = folder_of(settings)
+    if not folder.log.exists():
+        raise StreamError(f"{folder.root} holds no log; is --data-dir right?")
+    return folder
+
+
 @dataclass(frozen=True)
 class Running:
     """A built embedded system and the lock it holds."""
@@ -85,9 +93,7 @@ def _agreed_manifest(settings: Settings, stored: Manifest | None) -> Manifest:
 
 def reader(settings: Settings, snapshots: bool) -> Learner:
     """Build a learner that only reads: for `state` and `rebuild`, also beside a running server."""
-    folder = folder_of(settings)
-    if not folder.log.exists():
-        raise StreamError(f"{folder.root} holds no log; is --data-dir right?")
+    folder = begun_folder(settings)
     log = SqliteLog(folder.log, read_only=True)
     manifest = read_manifest(log) or settings.manifest
     learner = Learner(manifest, log, Model(settings.learning, manifest.seed))

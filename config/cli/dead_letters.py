@@ -37,7 +37,7 @@ def _letters(
     config: ConfigFile, data_dir: str | None, kafka: str | None
 ) -> Iterator[DeadLetters | None]:
     settings = settings_for(config, data_dir, kafka__bootstrap=kafka)
-    letters = _of_cluster(settings) if kafka else _of_folder(bootstrap.folder_of(settings))
+    letters = _of_cluster(settings) if kafka else _of_folder(bootstrap.begun_folder(settings))
     try:
         yield letters
     finally:
@@ -108,7 +108,7 @@ def replay(
     What still cannot be learned becomes a new letter.
     """
     settings = settings_for(config, data_dir, kafka__bootstrap=kafka)
-    folder = bootstrap.folder_of(settings)
+    folder = bootstrap.folder_of(settings) if kafka else bootstrap.begun_folder(settings)
     with (
         nullcontext() if kafka else FolderLock(folder),
         _letters(config, data_dir, kafka) as letters,

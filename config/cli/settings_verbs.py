@@ -95,9 +95,7 @@ def _to_cluster(settings: Settings) -> list[str]:
 
 
 def _to_folder(settings: Settings) -> list[str]:
-    folder = bootstrap.folder_of(settings)
-    if not folder.log.exists():
-        raise StreamError(f"{folder.root} holds no log; is --data-dir right?")
+    bootstrap.begun_folder(settings)
     running = bootstrap.embedded(settings)
     try:
         return running.service.use(settings.learning)

@@ -18,7 +18,7 @@ app = typer.Typer(help="List and verify snapshots.", no_args_is_help=True)
 
 
 def _store(config: Path | None, data_dir: str | None) -> FolderSnapshots:
-    folder = bootstrap.folder_of(settings_for(config, data_dir))
+    folder = bootstrap.begun_folder(settings_for(config, data_dir))
     return FolderSnapshots(folder.snapshots, read_only=True)
 
 

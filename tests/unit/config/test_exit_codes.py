@@ -98,12 +98,18 @@ def test_settings_that_are_shown_are_read_back_as_the_same(
     assert load(environ={}) == load(file=mine, environ={})
 
 
+@pytest.mark.parametrize(
+    "verb",
+    ["state", "snapshots list", "snapshots verify", "dead-letters list", "dead-letters replay"],
+)
 def test_what_is_not_there_ends_with_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = freshet("state", "--data-dir", "nowhere", capsys=capsys)
-    assert (code, "holds no log" in err) == (1, True)
+    code, out, err = freshet(*verb.split(), "--data-dir", "nowhere", capsys=capsys)
+    assert (code, out) == (1, "")
+    assert "nowhere holds no log; is --data-dir right?" in err
+    assert not Path("nowhere").exists()
 
 
 def test_a_folder_in_use_ends_with_2_and_names_the_holder(tmp_path: Path) -> None:
