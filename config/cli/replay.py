@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -104,29 +105,36 @@ def replay(
     require_place(report)
     settings = settings_for(config, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
-    found = _read(source, format, reader_options(columns, delimiter, scale), settings, strict)
     options = Options(
         speed_of(speed), every, limit, k, repeats, restamp, wait, connections, patience
     )
+    read_as = reader_options(columns, delimiter, scale)
     target, where = _target((url, api_key), settings, options, kafka is not None)
+    found = _read(source, format, read_as, settings, strict, patience)
     play = [found.identity, where, every, limit, k, repeats, restamp]
     digest = hashlib.blake2b(msgspec.json.encode(play), digest_size=16).hexdigest()
     kept = ReplayCursor(cursor or _cursor_of(source), digest)
     with _bar(min(limit or found.count, found.count)) as progress:
         player = Player(found, target, options, kept, progress)
         failure = _run(player, kept)
+    if player.figures.events:
+        _report(found.name, where, player, report, as_json)
+    if failure is not None:
+        raise failure
+
+
+def _report(name: str, where: str, player: Player, file: Path | None, as_json: bool) -> None:
+    speed = player.options.speed
     told = {
-        "source": found.name,
+        "source": name,
         "target": where,
-        "schedule": "closed loop" if options.speed is None else f"open loop, ×{options.speed:g}",
+        "schedule": "closed loop" if speed is None else f"open loop, ×{speed:g}",
         "complete": player.complete,
         **player.figures.report(),
     }
-    if report is not None:
-        write(report, page.page(told))
+    if file is not None:
+        write(file, page.page(told))
     show_tables(told, page.tables(told), as_json)
-    if failure is not None:
-        raise failure
 
 
 def _run(player: Player, cursor: ReplayCursor) -> SinkError | None:
@@ -135,26 +143,42 @@ def _run(player: Player, cursor: ReplayCursor) -> SinkError | None:
     try:
         player.run()
     except KeyboardInterrupt:
-        console.print(f"stopped after {player.reached:,} events; start it again to go on there")
+        there = " to go on there" if player.figures.events else ""
+        console.print(f"stopped after {player.reached:,} events; start it again{there}")
     except SinkError as error:
-        return type(error)(
-            f"{error}. {player.reached:,} events are acknowledged, and nothing is lost: once the "
-            f"system answers, start the same command again and it goes on there ({cursor.path})"
-        )
+        return type(error)(_ended(str(error), player, cursor))
     finally:
         signal.signal(signal.SIGTERM, before)
     return None
 
 
+def _ended(why: str, player: Player, cursor: ReplayCursor) -> str:
+    why = why if why.endswith("?") else f"{why}."
+    again = "once the system answers, start the same command again"
+    if not player.figures.events:
+        return f"{why} No event was acknowledged: {again}"
+    return (
+        f"{why} {player.reached:,} events are acknowledged, and nothing is lost: {again} and it "
+        f"goes on there ({cursor.path})"
+    )
+
+
 def _read(
-    source: str, format: str | None, options: dict[str, Any], settings: Settings, strict: bool
+    source: str,
+    format: str | None,
+    options: dict[str, Any],
+    settings: Settings,
+    strict: bool,
+    patience_s: float,
 ) -> Source:
     if source.startswith(_KAFKA):
         from producers.replay.topic import read_topic, topic_range
 
         wanted = topic_range(source)
         link = link_of(settings)
-        found = from_records(source, lambda: read_topic(link, wanted), strict=strict)
+        # What goes wrong is said once, by us; the client would log each attempt.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        found = from_records(source, lambda: read_topic(link, wanted, patience_s), strict=strict)
     elif (log := _log_of(Path(source), settings)) is not None:
         found = from_records(Path(source).name, partial(_all, log), strict=strict)
     else:

@@ -75,7 +75,7 @@ class Player:
         cursor: ReplayCursor,
         progress: Callable[[Figures], None] = lambda figures: None,
     ) -> None:
-        self._source, self._target, self._options = source, target, options
+        self._source, self._target, self.options = source, target, options
         self._cursor, self._progress = cursor, progress
         self._count = min(source.count, options.limit or source.count)
         self._stop = threading.Event()
@@ -110,7 +110,7 @@ class Player:
             self._play()
         finally:
             self._stop.set()
-            if self._resumed:  # else there is nothing new to keep
+            if self._resumed and self.figures.events:  # else there is nothing to keep
                 self._save()
         if self._failed is not None:
             raise self._failed
@@ -152,13 +152,13 @@ class Player:
             sink.close()
 
     def _play(self) -> None:
-        count = 1 if self._options.wait else self._options.connections
+        count = 1 if self.options.wait else self.options.connections
         freshness = Freshness(self._target.lists(), self._note_freshness)
         self._freshness = freshness
         lanes = [
             Lane(
-                self._target.lists(), self._patient(), self._options.k, self._stop,
-                self._note, self._fail, self._options.wait,
+                self._target.lists(), self._patient(), self.options.k, self._stop,
+                self._note, self._fail, self.options.wait,
             )
             for _ in range(count)
         ]  # fmt: skip
@@ -178,13 +178,13 @@ class Player:
             self.figures.retries += sum(lane.retries for lane in lanes)
 
     def _hand_out(self, lanes: list[Lane]) -> None:
-        bestsellers = Bestsellers(self._options.repeats)
+        bestsellers = Bestsellers(self.options.repeats)
         schedule: Schedule | None = None
-        ahead = min(_AHEAD * len(lanes) * self._options.every, 2_000)
+        ahead = min(_AHEAD * len(lanes) * self.options.every, 2_000)
         for number, event in enumerate(islice(self._source.events(), self._count)):
             if number >= self._mark:
                 begin = time.monotonic(), float(event["timestamp"])
-                schedule = schedule or Schedule(self._options.speed, *begin)
+                schedule = schedule or Schedule(self.options.speed, *begin)
                 job = self._job(number, event, bestsellers, schedule)
                 if not self._enter(number, ahead):
                     return
@@ -203,7 +203,7 @@ class Player:
     def _job(
         self, number: int, event: dict[str, Any], bestsellers: Bestsellers, schedule: Schedule
     ) -> Job:
-        user, item, options = event["user_id"], event["item_id"], self._options
+        user, item, options = event["user_id"], event["item_id"], self.options
         asked = number % options.every == 0
         scored = asked and (options.repeats or not bestsellers.met(user, item))
         place = bestsellers.place(user, item) if scored else MISS
@@ -217,7 +217,7 @@ class Player:
             log.warning("replay_waits", reason="the system does not take events; trying again")
             return self._stop.wait(seconds)
 
-        return Patient(self._target.feedback(), self._options.patience_s, pause)
+        return Patient(self._target.feedback(), self.options.patience_s, pause)
 
     # Called by the lanes.
 

@@ -55,9 +55,11 @@ def from_path(
 ) -> Source:
     """A data file, or all files of the format in a folder, merged by time.
 
-    Raises OptionError for a format nobody can guess, ReadError, and with `strict` for a file
-    that is not in order of time.
+    Raises OptionError for what is not there and for a format nobody can guess, ReadError, and
+    with `strict` for a file that is not in order of time.
     """
+    if not path.exists():
+        raise OptionError(f"{path}: there is no file or folder of this name")
     files = _files(path, format) if path.is_dir() else [path]
     opened = [partial(read, file, _format(file, format), **options) for file in files]
     sets = [one() for one in opened]

@@ -72,15 +72,18 @@ def _bound(text: str) -> Bound | None:
         return None
 
 
-def read_topic(link: Link, wanted: TopicRange) -> Iterator[tuple[str, float, bytes]]:
+def read_topic(
+    link: Link, wanted: TopicRange, patience_s: float
+) -> Iterator[tuple[str, float, bytes]]:
     """Yield (an id for an event without one, time of receipt, bytes), partition by partition.
 
-    Raises BrokerUnreachable, and ReadError for a topic that does not exist.
+    Raises BrokerUnreachable where nobody answers within the patience, and ReadError for a topic
+    that does not exist.
     """
     from kafka.errors import KafkaError
 
     try:
-        reader = TopicReader(link)
+        reader = TopicReader(link, patience_s)
         try:
             partitions = sorted(reader.partitions(wanted.topic))
             if not partitions:

@@ -25,6 +25,10 @@ from stream.profiles import COUNTS
 from stream.source import TP, SourceRecord
 
 _POLL_MS: Final = 1_000
+# A broker that is starting takes some seconds; with less than the least, one that is well and far
+# away is never reached.
+_PATIENCE_S: Final = 30.0
+_LEAST_S: Final = 1.0
 
 Progress = Callable[[int], None]
 
@@ -32,8 +36,12 @@ Progress = Callable[[int], None]
 class TopicReader:
     """Reads a partition from an offset to the end it has when asked."""
 
-    def __init__(self, link: Link) -> None:
-        self._consumer = KafkaConsumer(group_id=None, enable_auto_commit=False, **link.options())
+    def __init__(self, link: Link, patience_s: float = _PATIENCE_S) -> None:
+        """Raises a KafkaError where no broker answers within the patience."""
+        self._consumer = KafkaConsumer(
+            group_id=None, enable_auto_commit=False,
+            bootstrap_timeout_ms=int(max(patience_s, _LEAST_S) * 1_000), **link.options(),
+        )  # fmt: skip
 
     def read(self, tp: TP, start: int | None) -> Iterator[SourceRecord]:
         """Yield the records of [start, end); None for the beginning of the log."""

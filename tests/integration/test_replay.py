@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -19,9 +20,10 @@ import pytest
 
 from api.app import create_app
 from config import bootstrap
+from config.cli import replay as verb
 from config.load import load
 from models.settings import LearningSettings
-from producers.errors import SinkUnavailable
+from producers.errors import OptionError, SinkUnavailable
 from producers.evaluate import Evaluation
 from producers.readers import read
 from producers.replay.cursor import ReplayCursor
@@ -188,13 +190,51 @@ def test_nobody_there_is_said_with_what_to_do(played: Path, tmp_path: Path) -> N
     url = f"http://127.0.0.1:{free_port()}"
     command = [
         sys.executable, "-m", "config.cli.main", "replay", str(played), "--url", url,
-        "--limit", "5", "--patience", "0.1", "--json", "--cursor", str(tmp_path / "cursor"),
+        "--limit", "5", "--patience", "0.1", "--cursor", str(tmp_path / "cursor"),
+        "--report", str(tmp_path / "report.html"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
-    assert f"nobody listens at {url}" in done.stderr
+    assert f"nobody listens at {url}: is the server running? No event was" in done.stderr
     assert "start the same command again" in done.stderr
-    assert json.loads(done.stdout)["events"] == 0
+    assert not done.stdout and not list(tmp_path.iterdir())
+
+
+def test_a_speed_that_cannot_be_is_refused_before_the_source_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "set_up_logs", lambda _: None)
+    with pytest.raises(OptionError, match="--speed"):
+        verb.replay(str(tmp_path / "not there"), speed="fast")
+
+
+def test_brokers_that_are_away_are_waited_for_as_long_as_patience_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And of all that the client has to say, nothing is heard."""
+    pytest.importorskip("kafka")
+    from kafka.errors import KafkaError
+
+    from stream.kafka.errors import BrokerUnreachable
+
+    waits, client = [], logging.getLogger("kafka")
+    before = client.level
+
+    class Consumer:
+        def __init__(self, bootstrap_timeout_ms: int, **_: Any) -> None:
+            waits.append(bootstrap_timeout_ms)
+            assert not client.isEnabledFor(logging.ERROR)
+            raise KafkaError("away")
+
+    monkeypatch.setattr("stream.cluster.offline.KafkaConsumer", Consumer)
+    monkeypatch.setattr(verb, "set_up_logs", lambda _: client.setLevel(logging.WARNING))
+    try:
+        for patience in (0.0, 4.0):
+            with pytest.raises(BrokerUnreachable):
+                verb.replay("kafka:events", patience=patience)
+    finally:
+        client.setLevel(before)
+    assert waits == [1_000, 4_000]
 
 
 def test_a_data_folder_is_a_source(source: Source, served: Served, tmp_path: Path) -> None:

@@ -63,10 +63,13 @@ def test_events_in_order_of_time_are_not_held_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_source_needs_a_format_and_an_event(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--format"):
-        from_path(tmp_path / "x.csv", None, {})
+    with pytest.raises(OptionError, match="no file or folder of this name"):
+        from_path(tmp_path / "x.inter", None, {})
     with pytest.raises(OptionError, match=r"holds no \*\.inter"):
         from_path(tmp_path, None, {})
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(OptionError, match="--format"):
+        from_path(tmp_path / "x.csv", None, {})
     with pytest.raises(ReadError, match="at least one event"):
         from_records("log", list)
 
