@@ -24,7 +24,9 @@ def rules_of(settings: Settings) -> list[Rule]:
     try:
         text = Path(named).read_text("utf-8") if named else shipped()
         return parse(text)
-    except (OSError, UnicodeDecodeError, RulesInvalid) as error:
+    except OSError as error:
+        raise ConfigError(f"alerts.rules: {named} cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, RulesInvalid) as error:
         raise ConfigError(f"alerts.rules: {named or 'config/alerts.toml'}: {error}") from None
 
 

@@ -31,8 +31,10 @@ def api(
     settings = settings_for(config, api__host=host, api__port=port, kafka__bootstrap=kafka)
     set_up_logs(settings.logs)
     from config.agreement import require_agreement
+    from config.alerts import rules_of
     from config.cluster import Parts, api_process
 
+    rules_of(settings)  # a mistake in them is told before anything is waited for
     names = require_agreement(settings)
     from config.front import front
 

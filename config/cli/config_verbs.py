@@ -28,7 +28,9 @@ def show_settings(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @app.command()
 def check(config: ConfigFile = None) -> None:
     """Check the settings; exit 2 naming the key and the nearest known one."""
-    settings_for(config)
+    from config.alerts import rules_of
+
+    rules_of(settings_for(config))
     console.print("the settings are right")
 
 

@@ -48,8 +48,10 @@ def run(
     settings = settings_for(config, data_dir, api__host=host, api__port=port)
     set_up_logs(settings.logs)
     sys.setswitchinterval(_SWITCH_S)
+    from config.alerts import rules_of
     from config.front import front
 
+    rules_of(settings)  # a mistake in them is told before the log is learned
     door = front(settings)
     listening = bind(settings)
     with listening:

@@ -12,6 +12,8 @@ from config.cli.verbs import VERBS
 from config.load import load
 from stream.files.folder import DataFolder, FolderLock
 
+NO_RULES = {"FRESHET_ALERTS__RULES": "gone.toml"}
+
 
 def freshet(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     """Run a verb in this process; exit code, stdout, stderr."""
@@ -33,6 +35,8 @@ def freshet(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, s
         (["run", "--demo", "nothing"], {}, "--demo"),
         (["no-such-verb"], {}, "no-such-verb"),
         (["rebuild", "--batch-size", "0"], {}, "--batch-size"),
+        (["config", "check"], NO_RULES, "alerts.rules: gone.toml cannot be read"),
+        (["run", "--demo", "none", "--port", "0"], NO_RULES, "alerts.rules: gone.toml cannot be"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what(
@@ -50,6 +54,7 @@ def test_wrong_usage_ends_with_2_and_says_what(
     assert code == 2, err
     assert said in err
     assert not out
+    assert not Path("freshet-data").exists()
 
 
 def test_help_names_every_verb_and_waits_for_none_of_them(
