@@ -81,7 +81,10 @@ _item = msgspec.json.Decoder(Item)
 _user = msgspec.json.Decoder(User)
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PATH = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
-_EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
+_EXPECTED = re.compile(
+    r"^Expected `(?P<expected>[^`]+)`(?:, got `(?P<got>[^`]+)`)?"
+    r"(?: (?P<bound>[<>]=? [^ ]+?)(?:\.0)? - at )?"
+)
 
 
 def parse_feedback(raw: bytes | Raw) -> Feedback:
@@ -259,6 +262,8 @@ def _named(message: str) -> InvalidEvent:
     'events.3.user_id: must be a string, not a number: put it in quotes'
     >>> str(_named("Object missing required field `item_id`"))
     'item_id: is required'
+    >>> str(_named("Expected `float` >= 0.0 - at `$.share`"))
+    'share: must be a number >= 0'
     """
     place = _PATH.search(message)
     path = _dotted(place["path"]) if place else ""
@@ -268,13 +273,16 @@ def _named(message: str) -> InvalidEvent:
     unknown = re.match(r"Object contains unknown field", message)
     if unknown:
         return InvalidEvent(path, "has a field that is not known here")
+    if message.startswith("Invalid enum value"):
+        return InvalidEvent(path, "is none of the values that are known here")
     expected = _EXPECTED.match(message)
     if not expected:
         return InvalidEvent(path, "is out of range or malformed")
     kind, got = _SAID.get(expected["expected"], expected["expected"]), expected["got"]
     if expected["expected"].startswith("str") and got in ("int", "float"):
         return InvalidEvent(path, "must be a string, not a number: put it in quotes")
-    return InvalidEvent(path, f"must be {kind}")
+    bound = expected["bound"]
+    return InvalidEvent(path, f"must be {kind}" + (f" {bound}" if bound else ""))
 
 
 _SAID: Final = {

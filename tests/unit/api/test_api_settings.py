@@ -69,6 +69,25 @@ def test_what_is_wrong_is_named_and_changes_nothing(
     assert shop.model.digest() == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"drift": {"least_loss": -1}}, "learning.drift.least_loss must be a number >= 0"),
+        ({"max_items": 10**8}, "learning.max_items must be a whole number <= 10000000"),
+        ({"exploration": {"new_for_s": 0}}, "new_for_s must be a number > 0"),
+        ({"ratings": {"neighbours": "all"}}, "neighbours is none of the values that are known"),
+        ({"embeddings": {"dims": 33}}, "learning.embeddings.dims is none of the values that are"),
+        ({"embeddings": {"dims": "x"}}, "learning.embeddings.dims must be a whole number"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said(call: Any, changed: dict[str, Any], said: str) -> None:
+    [part] = changed
+    inside = changed[part]
+    field = f"learning.{part}" + (f".{next(iter(inside))}" if isinstance(inside, dict) else "")
+    error = call.refused(422, field, "POST", "/v1/settings", {"learning": changed})
+    assert said in error["message"]
+
+
 def test_a_setting_that_needs_an_extra_is_refused_without_it(
     call: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
