@@ -8,7 +8,10 @@ import typer
 
 from producers.readers.feedback import Scale
 
-Columns = Annotated[str | None, typer.Option(help="csv: user=…,item=…,time=…,value=…,type=…")]
+# With spaces the help can be wrapped; they may be left out, and in a shell are.
+Columns = Annotated[
+    str | None, typer.Option(help='csv: "user=…, item=…, time=…, value=…, type=…".')
+]
 Delimiter = Annotated[str | None, typer.Option(help="csv: the delimiter.")]
 RatingScale = Annotated[
     str | None, typer.Option("--scale", help="recbole, csv: lowest and highest rating, as 0.5,5.")

@@ -46,7 +46,7 @@ def evaluate(
     delimiter: Delimiter = None,
     scale: RatingScale = None,
     against: Annotated[
-        str | None, typer.Option(help=f"Baselines beside it: {','.join(BASELINES)}.")
+        str | None, typer.Option(help=f"Baselines beside it, of {', '.join(BASELINES)}.")
     ] = None,
     refit_every: Annotated[
         int, typer.Option(min=1, help="Events between two fits of implicit-….")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from config.cli.options import require_file
 from models.errors import how_to_install
 from producers.errors import OptionError
 from stream.whole import whole_file
@@ -25,14 +27,23 @@ _TYPES: Final = {
 
 
 def write_lists(out: Path, columns: Sequence[str], lots: Iterable[Rows]) -> None:
-    """Write all rows, or none; the ending says how. Raises OptionError, and OSError of the disk."""
-    write = _WRITERS.get(out.suffix)
-    if write is None:
-        raise OptionError(f"--out: the file must end in one of {', '.join(_WRITERS)}")
-    if write is _parquet:
-        _require_arrow()
+    """Write all rows, or none, to a file that can be. Raises OSError of the disk."""
     with whole_file(out) as beside:
-        write(beside, columns, lots)
+        _WRITERS[out.suffix](beside, columns, lots)
+
+
+def require_lists(out: Path) -> None:
+    """Before the work, not after it: that a file of lists can be, there and of this ending.
+
+    Raises OptionError.
+    """
+    if out.suffix not in _WRITERS:
+        raise OptionError(f"--out: the file must end in one of {', '.join(_WRITERS)}")
+    if out.suffix == ".parquet":
+        _require_arrow()
+    require_file(out, "--out")
+    if not os.access(out.parent, os.W_OK):
+        raise OptionError("--out: the folder may not be written to")
 
 
 def _csv(file: Path, columns: Sequence[str], lots: Iterable[Rows]) -> None:

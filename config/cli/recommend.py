@@ -14,7 +14,7 @@ import typer
 from api.ladder import Ladder
 from api.wanted import FIELDS, Wanted
 from config import bootstrap
-from config.cli.list_files import COLUMNS, Rows, write_lists
+from config.cli.list_files import COLUMNS, Rows, require_lists, write_lists
 from config.cli.options import AsJson, ConfigFile, DataDir, progress_bar, settings_for, show
 from models.facets import Filters
 from models.model import Model
@@ -118,23 +118,29 @@ def recommend(
         raise OptionError("give --all-users or --users FILE")
     if url is not None and (all_users or data_dir is not None):
         raise OptionError("--url goes with --users FILE: a server names nobody's users")
+    require_lists(out)
+    named = None if users is None else _named_in(users)
     wanted = Wanted(k, Filters(category=category, in_stock=in_stock), names)
     if url is not None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S) as client:
-            count = _write(_Server(client), _named_in(users), wanted, out)
+            count = _write(_Server(client), named or (), wanted, out)
     else:
         learner = bootstrap.reader(settings_for(config, data_dir), snapshots=True)
         while learner.learn(1_000):
             pass
         folder = _Folder(learner)
-        count = _write(folder, folder.users() if all_users else _named_in(users), wanted, out)
+        count = _write(folder, folder.users() if named is None else named, wanted, out)
     show(count, as_json)
 
 
-def _named_in(file: Path | None) -> list[str]:
-    assert file is not None
-    return [line for line in file.read_text("utf-8").splitlines() if line]
+def _named_in(file: Path) -> list[str]:
+    try:
+        return [line for line in file.read_text("utf-8").splitlines() if line]
+    except OSError as error:
+        raise OptionError(f"--users: the file cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OptionError("--users: the file is not text in UTF-8") from None
 
 
 def _write(

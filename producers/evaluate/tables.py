@@ -11,6 +11,7 @@ from producers.report import Cell, Table
 
 _RANKING: Final = ("hr@10", "hr@20", "ndcg@10", "mrr@20")
 _RATING: Final = ("rmse", "mae")
+_CROWD: Final = "The crowd: the model is late, every user's own history is not."
 _INTERVALS: Final = f"95 % intervals: paired bootstrap over users, {RESAMPLES:,} draws."
 
 
@@ -92,7 +93,7 @@ def _lags(report: dict[str, Any]) -> Table:
         "What staleness costs",
         ("late by", *map(_spoken, _RANKING), "relative NDCG@10"),
         rows,
-        "The crowd: the model is late, every user's own history is not.",
+        _CROWD if any(found["late"] == "crowd" for found in report["lag"]) else "",
         lead=True,
     )
 

@@ -80,6 +80,18 @@ def test_every_verb_tells_how_it_is_used(verb: str, capsys: pytest.CaptureFixtur
     assert "_elsewhere" not in out and "Stands for a verb" not in out
 
 
+@pytest.mark.parametrize("verb", ["evaluate", "ingest", "replay"])
+def test_help_is_whole_in_a_narrow_terminal(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def words(columns: str) -> str:
+        monkeypatch.setenv("COLUMNS", columns)
+        told = freshet(verb, "--help", capsys=capsys)[1]
+        return "".join(sorted("".join(told.replace("│", "").replace("─", "").split())))
+
+    assert words("80") == words("300")
+
+
 def test_settings_that_are_right_end_with_0(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +102,6 @@ def test_named_users_only_and_filters(folder: Path, tmp_path: Path) -> None:
     [
         ("--out", "lists.csv"), ("--all-users", "--users", "x", "--out", "lists.csv"),
         ("--all-users", "--url", "http://localhost:1", "--out", "lists.csv"),
-        ("--all-users", "--out", "lists.xls"), ("--all-users", "--out", "lists"),
         ("--all-users", "--out", "lists.csv", "--fields", "secret"),
     ],
 )  # fmt: skip
@@ -110,12 +110,29 @@ def test_what_cannot_be_is_said(folder: Path, words: tuple[str, ...]) -> None:
         run(*words, *(() if "--url" in words else ("--data-dir", folder)))
 
 
-def test_parquet_says_what_it_needs(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--all-users", "--out", "lists.xls"), "--out: the file must end in one of .csv"),
+        (("--all-users", "--out", "lists"), "--out: the file must end in one of .csv"),
+        (("--all-users", "--out", "lists.parquet"), "--out: Parquet needs the extra"),
+        (("--all-users", "--out", "nowhere/lists.csv"), "--out: expected a file name in a folder"),
+        (("--users", "nowhere", "--out", "lists.csv"), "--users: the file cannot be read: No such"),
+        (("--users", "latin", "--out", "lists.csv"), "--users: the file is not text in UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_before_the_log_is_learned(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def reader(*_: Any, **__: Any) -> None:
+        raise AssertionError("the log was opened")
+
+    monkeypatch.setattr(bootstrap, "reader", reader)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(OptionError, match=r"freshet\[parquet\]"):
-        list_files.write_lists(tmp_path / "lists.parquet", COLUMNS, [])
+    monkeypatch.chdir(tmp_path)
+    Path("latin").write_bytes("ü1".encode("latin-1"))
+    with pytest.raises(OptionError, match=re.escape(said)):
+        run(*words)
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from producers.errors import OptionError, ReadError
 from producers.evaluate import Evaluation, Foretold, Prepared, prepare
 from producers.evaluate.ablation import without_sources
 from producers.evaluate.lag import Staleness, parse_lags
+from producers.evaluate.tables import tables
 from producers.readers import Dataset, Record
 from stream.manifest import Manifest
 
@@ -103,6 +104,10 @@ def test_a_crowd_that_is_late_leaves_the_own_history_fresh() -> None:
     _, late, crowd = stale.over(events, range(250), lags)
     # Without the own history, what was just taken is listed again, and each time in vain.
     assert crowd["hr@10"] > late["hr@10"]
+    # The table tells what the crowd is where a row of it is.
+    report, _, _ = evaluated(events)
+    notes = [list(tables({**report, "lag": rows}))[-1].note for rows in ([late], [late, crowd])]
+    assert notes[0] == "" and notes[1].startswith("The crowd:")
 
 
 @pytest.mark.parametrize("text", ["", "x", "10,", "-1", "1w", "1.5h"])
