@@ -49,7 +49,7 @@ def load(
     try:
         settings = msgspec.convert(_on_defaults(tree), Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error))) from None
+        raise ConfigError(_explain(str(error), tree)) from None
     _require_whole(settings)
     return settings
 
@@ -202,11 +202,31 @@ def _is_mapping(kind: Any) -> bool:
     return getattr(kind, "__origin__", None) is dict
 
 
-def _explain(message: str) -> str:
-    """Turn `Expected `int` >= 1 - at `$.api.port`` round, the key first."""
+def _culprit(section: str, tree: Tree, message: str) -> str:
+    """The named entry of `learning.river` or another such section that `message` is about."""
+    _, name = section.split(".")
+    learning = tree["learning"]
+    for entry, values in learning[name].items():
+        try:
+            alone = {**tree, "learning": {**learning, name: {entry: values}}}
+            msgspec.convert(_on_defaults(alone), Settings, strict=False)
+        except msgspec.ValidationError as error:
+            if str(error) == message:
+                return str(entry)
+    return "…"
+
+
+def _explain(message: str, tree: Tree) -> str:
+    """Turn `Expected `int` >= 1 - at `$.api.port`` round, the key first.
+
+    >>> _explain("Expected `int` >= 1 - at `$.api.port`", {})
+    'api.port: expected int >= 1'
+    """
     match = re.match(r"(?P<what>.*) - at `\$\.?(?P<key>[^`]*)`$", message)
     if match is None:
         return message
-    key = re.sub(r"\[\.\.\.\]", "", match["key"])
+    section, dots, field = match["key"].partition("[...]")
+    key = f"{section}.{_culprit(section, tree, message)}{field}" if dots else section
+    key = key.replace("[...]", "")
     what = match["what"].replace("`", "")
     return f"{key}: {what[0].lower()}{what[1:]}"

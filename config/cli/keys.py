@@ -55,7 +55,10 @@ def revoke(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key; a running server refuses it within a second. Example: `keys revoke 1f2e3d4c`"""
+    """Revoke a key; a running server refuses it within a second.
+
+    Example: `freshet keys revoke 1f2e3d4c`
+    """
     from api.keys import UnknownKey
 
     try:

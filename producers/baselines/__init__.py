@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +10,7 @@ from models.errors import how_to_install
 from producers.baselines.baseline import Baseline, best
 from producers.baselines.ledger import Ledger
 from producers.errors import OptionError
+from producers.named import require_known
 
 __all__ = ["BASELINES", "REFIT_EVERY", "Baseline", "Ledger", "best", "build", "require"]
 
@@ -30,15 +30,10 @@ REFIT_EVERY: Final = 5_000
 
 def require(names: Sequence[str]) -> None:
     """Raise OptionError for a name that is unknown, given twice, or not installed."""
+    require_known("--against", names, BASELINES)
     for at, name in enumerate(names):
-        if name not in _MODULES:
-            near = difflib.get_close_matches(name, BASELINES, 1, 0.0)[0]
-            raise OptionError(
-                f"there is no baseline of that name; the nearest is {near}, "
-                f"all are {', '.join(BASELINES)}"
-            )
         if name in names[:at]:
-            raise OptionError(f"the baseline {name} is named twice")
+            raise OptionError(f"--against: the baseline {name} is named twice")
         _class(name)
 
 
@@ -59,7 +54,7 @@ def _class(name: str) -> type:
         found: type = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
     except ModuleNotFoundError as error:
         raise OptionError(
-            f"the baseline {name} needs {error.name}, which is not installed; "
+            f"--against: the baseline {name} needs {error.name}, which is not installed; "
             f"it comes with the extra: {how_to_install('baselines')}"
         ) from None
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from msgspec import structs
 
 from models.settings import LearningSettings
 from producers.errors import OptionError
+from producers.named import require_known
 
 
 def without_sources(settings: LearningSettings, names: Sequence[str]) -> LearningSettings:
@@ -20,13 +20,7 @@ def without_sources(settings: LearningSettings, names: Sequence[str]) -> Learnin
     if switches is None:
         raise OptionError("--sources-off: these settings have no switches for sources")
     known = structs.asdict(switches)
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-            raise OptionError(
-                f"--sources-off: there is no source of that name; the nearest is {near}, "
-                f"all are {', '.join(known)}"
-            )
+    require_known("--sources-off", names, known)
     off: Any = structs.replace(switches, **dict.fromkeys(names, False))
     changed: dict[str, Any] = {"sources": off}
     return structs.replace(settings, **changed)

@@ -21,8 +21,8 @@ KEY = "learning.river.mf"
         ('class = "recco.BiasedMF"\nrole = "rating"', "did you mean reco.BiasedMF?"),
         ('class = "reco.BiasedMF"\nrole = "ratting"', "role: is no role; did you mean rating?"),
         ('class = "reco.BiasedMF"\nrolle = "rating"', f"{KEY}.rolle is not a setting; did you"),
-        ('class = "reco.BiasedMF"', "learning.river: object missing required field role"),
-        ('role = "rating"', "learning.river: object missing required field class"),
+        ('class = "reco.BiasedMF"', f"{KEY}: object missing required field role"),
+        ('role = "rating"', f"{KEY}: object missing required field class"),
         ('class = "reco.BiasedMF"\nrole = "rating"\nparameters = { n_facters = 3 }',
          f"{KEY}.parameters.n_facters: is no parameter of BiasedMF; did you mean n_factors?"),
         ('class = "os.system"\nrole = "rating"', f"{KEY}.class: must be the path"),
@@ -33,7 +33,8 @@ def test_a_mistake_is_named_with_the_nearest_that_is_known(
     lines: str, said: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "freshet.toml"
-    file.write_text(f"[{KEY}]\n{lines}\n")
+    right = '[learning.river.other]\nclass = "reco.Baseline"\nrole = "rating"\n'
+    file.write_text(f"{right}[{KEY}]\n{lines}\n[learning.events.lent]\nweight = 1\n")
     with pytest.raises(ConfigError) as raised:
         load(file=file, environ={})
     assert said in str(raised.value)

@@ -126,8 +126,11 @@ def test_implicit_is_refitted_and_follows_the_user(name: str) -> None:
 
 
 def test_an_unknown_baseline_is_named_with_the_nearest() -> None:
-    with pytest.raises(OptionError, match="the nearest is popularity, all are popularity, last"):
+    with pytest.raises(OptionError, match=r"did you mean popularity\? all are popularity, last-"):
         require(["popularty"])
+    with pytest.raises(OptionError) as raised:
+        require(["popularity", "bogus"])
+    assert str(raised.value).startswith("--against: name 2 of 2 is not known; all are popularity")
     with pytest.raises(OptionError, match="item-knn is named twice"):
         require(["item-knn", "item-knn"])
 

@@ -159,5 +159,9 @@ def test_a_source_is_switched_off_by_name() -> None:
     assert not settings.sources.content
     assert not settings.sources.fast
     assert settings.sources.slow
-    with pytest.raises(OptionError, match=r"--sources-off.*the nearest is content"):
+    with pytest.raises(
+        OptionError, match=r"--sources-off: name 1 of 1.* did you mean content\? all"
+    ):
         without_sources(LearningSettings(), ["contents"])
+    with pytest.raises(OptionError, match=r"--sources-off: name 1 of 1 is not known; all are pop"):
+        without_sources(LearningSettings(), ["bogus"])

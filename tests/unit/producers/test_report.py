@@ -96,9 +96,15 @@ def test_bad_input_is_answered_with_what_to_do(
     assert (code, out) == (1, "")
     assert "late.tsv, line 4" in told
     for wrong, said in (
-        (["--against", "popularty"], "the nearest is popularity"),
+        (
+            ["--against", "popularty"],
+            "--against: name 1 of 1 is not known; did you mean popularity?",
+        ),
         (["--lag", "soon"], "--lag: expected events or durations"),
-        (["--sources-off", "contnet"], "the nearest is content"),
+        (
+            ["--sources-off", "contnet"],
+            "--sources-off: name 1 of 1 is not known; did you mean content?",
+        ),
         (["--report", str(tmp_path / "no" / "x.html")], "--report: expected a file name"),
     ):
         code, _, told = freshet(*asked, *wrong, capsys=capsys)
