@@ -57,15 +57,23 @@ def declare(arena: Arena, settings: Settings) -> None:
 
 
 def turn(arena: Arena, before: Settings, now: Settings) -> None:
-    """Give those who speak `now` their tables, empty, and take those of `before` away."""
-    by_items, by_users = before.speaking
-    for kind, on in (("item", by_items), ("user", by_users)):
-        for column in Pairs._fields if on else ():
-            arena.remove(f"{kind}.{column}")
-    if by_users:
-        arena.remove("item.ring")
-        arena.remove("item.residual")
+    """Take the tables of those away who speak no more, and give those who begin empty ones.
+
+    All are declared anew, so that their order does not tell what was asked for before.
+    """
+    stay = {name: arena[name] for name in _names(now) if name in _names(before)}
+    for name in _names(before):
+        arena.remove(name)
     declare(arena, now)
+    for name, table in stay.items():
+        arena[name][...] = table
+
+
+def _names(settings: Settings) -> list[str]:
+    by_items, by_users = settings.speaking
+    kinds = [kind for kind, on in (("item", by_items), ("user", by_users)) if on]
+    names = [f"{kind}.{column}" for kind in kinds for column in Pairs._fields]
+    return [*names, "item.ring", "item.residual"] if by_users else names
 
 
 def view(arena: Arena, settings: Settings) -> Near:
@@ -166,10 +174,28 @@ def _meet(
 ) -> None:  # fmt: skip
     slot = slot_of(partner[row], other + 1)
     if slot < 0:
-        slot = claim(partner[row], met[row], other + 1)
-        products[row, slot] = 0.0
+        slot = _begin(partner[row], met[row], products[row], other + 1)
     if met[row, slot] >= _MOST:
         met[row, slot] *= np.float32(0.5)
         products[row, slot] *= np.float32(0.5)
     met[row, slot] += np.float32(1.0)
     products[row, slot] += product
+
+
+@inner
+def _begin(
+    partner: NDArray[np.int32], met: NDArray[np.float32], products: NDArray[np.float32], wanted: int
+) -> int:  # fmt: skip
+    """Give `wanted` a slot of a row, a free one or that of who was met least, and no meetings.
+
+    Meetings of whom it replaces, without their products, would shrink what it says. In a full row
+    the newest stands last: of those met least the oldest leaves, not each newcomer for the next.
+    """
+    slot = claim(partner, met, wanted)
+    if partner[SLOTS - 1] != 0:
+        for at in range(slot, SLOTS - 1):
+            partner[at], met[at], products[at] = partner[at + 1], met[at + 1], products[at + 1]
+        slot = SLOTS - 1
+        partner[slot] = wanted
+    met[slot], products[slot] = 0.0, 0.0
+    return slot

@@ -21,7 +21,9 @@ from models.rating_tables import (
     STACK,
     Tables,
     Work,
+    components,
 )
+from models.settings import Ratings as Settings
 from models.tables import Arena
 
 # Half of what was learned is forgotten in 35,000 ratings; at 1 the stack stands still after a
@@ -53,15 +55,17 @@ def start(t: Tables) -> None:
         t.weights[neighbours] = _OF_NEIGHBOURS
 
 
-def resize(arena: Arena, components: int) -> None:
-    """Make room for so many components: those of neighbours begin anew, the others stay."""
-    weights, inverse = arena["weights"], arena["inverse"]
-    arena.reshape("weights", components)
-    arena.reshape("inverse", components, components)
+def turn(arena: Arena, before: Settings, now: Settings) -> None:
+    """Make room for those who speak `now`: neighbours who did not before begin anew."""
+    spoke = zip(before.speaking, now.speaking, strict=True)
+    stay = [*range(STACK), *(STACK + at for at, both in enumerate(spoke) if all(both))]
+    weights, inverse, length = arena["weights"], arena["inverse"], components(now)
+    arena.reshape("weights", length)
+    arena.reshape("inverse", length, length)
     arena["weights"][:] = _OF_NEIGHBOURS
     np.fill_diagonal(arena["inverse"], _FIRST)
-    arena["weights"][:STACK] = weights[:STACK]
-    arena["inverse"][:STACK, :STACK] = inverse[:STACK, :STACK]
+    arena["weights"][stay] = weights[stay]
+    arena["inverse"][np.ix_(stay, stay)] = inverse[np.ix_(stay, stay)]
 
 
 @inner
@@ -75,18 +79,18 @@ def foretold(t: Tables, w: Work) -> float:
 @inner
 def learn(t: Tables, w: Work, error: float) -> bool:
     """One step against `error`; False where the numbers went wrong and the start was restored."""
-    spread, trace, components = 1.0, 0.0, t.weights.shape[0]
-    for row in range(components):
+    spread, trace, length = 1.0, 0.0, t.weights.shape[0]
+    for row in range(length):
         w.gain[row] = 0.0
         trace += t.inverse[row, row]
-        for column in range(components):
+        for column in range(length):
             w.gain[row] += t.inverse[row, column] * w.stack[column]
         spread += w.stack[row] * w.gain[row]
     forgetting = _FORGETTING if trace < _MOST else 1.0
     spread += forgetting - 1.0
     sound = math.isfinite(spread) and spread > 0.5 * forgetting
     if sound:
-        for row in range(components):
+        for row in range(length):
             t.weights[row] += w.gain[row] / spread * error
             for column in range(row + 1):
                 taken = w.gain[row] * w.gain[column] / spread

@@ -64,7 +64,7 @@ class Ratings:
         before, self.settings = self.settings, settings
         if before.speaking != settings.speaking:
             rating_neighbours.turn(self.arena, before, settings)
-            rating_stack.resize(self.arena, rating_tables.components(settings))
+            rating_stack.turn(self.arena, before, settings)
         self._most = settings.max_users, settings.max_items
         self._reserve(1)
         self._refresh()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from river import base, reco
 
@@ -35,7 +35,7 @@ class RatingModel(base.Regressor):
     max_items
         Items remembered at most.
     neighbours
-        Whose residuals speak besides: `none`, `items`, `users` or `both`.
+        Whose residuals speak besides: `none`, `items`, `users` or `both`; else ValueError.
 
     Examples
     --------
@@ -57,6 +57,8 @@ class RatingModel(base.Regressor):
         max_items: int = 200_000,
         neighbours: Neighbours = "none",
     ) -> None:
+        if neighbours not in get_args(Neighbours):
+            raise ValueError(f"neighbours must be one of {', '.join(get_args(Neighbours))}")
         self.user = user
         self.item = item
         self.time = time

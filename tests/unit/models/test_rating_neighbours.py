@@ -112,6 +112,21 @@ def test_a_partner_met_often_stays_when_a_row_is_full() -> None:
     assert np.all(model.arena["item.partner"][row] > 0)
 
 
+def test_a_newcomer_in_a_full_row_begins_with_its_own_meeting() -> None:
+    """It replaces the oldest of those met least, and inherits nothing."""
+    often = [(user, item, 5) for user in range(3) for item in (0, 1)]
+    once = [(100 + n, item, 1 + item % 5) for n in range(SLOTS + 5) for item in (2 + n, 0)]
+    model = told([*often, *once, (9_998, 900, 5), (9_998, 0, 1), (9_999, 900, 2)])
+    one, other = model.arena.count(RATERS) - 2, model.arena.count(RATERS) - 1
+    residual = model.arena["user.residual"]
+    alike = float(residual[one, 0]) * float(residual[one, 1]) / (1 + ITEM_SHRINKAGE)
+    told_of = alike * float(residual[other, 0]) / (1 + abs(alike))
+    assert said(model, 9_999, 0)[0] == pytest.approx(told_of, rel=1e-5)
+    newest = [1, *range(2 + 7, 2 + SLOTS + 5), 900]
+    kept = set(model.arena["item.partner"][model._row(0)].tolist())
+    assert kept == {model._row(item) + 1 for item in newest}
+
+
 BOUNDED = Settings(max_users=8, max_items=8, neighbours="both")
 
 
@@ -168,6 +183,26 @@ def test_they_can_be_switched_on_and_off_again(to: Neighbours) -> None:
     model.apply(Settings())
     assert model.dump().keys() == never.dump().keys()
     assert model.arena["weights"].tolist() == weights
+
+
+@pytest.mark.parametrize("alone", ["items", "users"])
+def test_those_who_spoke_before_the_others_joined_or_left_say_what_they_said(
+    alone: Neighbours,
+) -> None:
+    story = [(at % 7, at % 5, 1 + at * at % 5) for at in range(60)]
+    one, both = told(story, Settings(neighbours=alone)), told(story, BOTH)
+    mine = ("items", "users").index(alone)
+    before, other = said(one, 1, 2)[mine], said(both, 1, 2)[mine]
+    weights = one.arena["weights"].copy()
+    assert before != 0.0 != other
+    one.apply(BOTH)
+    assert said(one, 1, 2)[mine] == before
+    assert one.arena["weights"].tolist() == weights.tolist()
+    both.apply(Settings(neighbours=alone))
+    assert said(both, 1, 2)[mine] == other and said(both, 1, 2)[1 - mine] == 0.0
+    stored = Ratings(BOTH, seed=1)
+    stored.load(one.dump())
+    assert stored.digest() == one.digest()
 
 
 def test_a_model_with_neighbours_is_stored_and_goes_on() -> None:

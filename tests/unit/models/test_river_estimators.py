@@ -73,6 +73,11 @@ def test_it_beats_a_constant_and_a_copy_goes_its_own_way() -> None:
     assert other.predict_one(x) < model.predict_one(x) == third.predict_one(x)
 
 
+def test_unknown_neighbours_are_refused() -> None:
+    with pytest.raises(ValueError, match="neighbours must be one of none, items, users, both"):
+        RatingModel(neighbours="bogus")  # type: ignore[arg-type]
+
+
 def test_popularity_fades() -> None:
     model = Popularity(half_life=10.0)
     for _ in range(5):
