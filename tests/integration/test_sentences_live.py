@@ -101,7 +101,7 @@ def test_without_the_extra_nothing_is_learned_otherwise(
     sentences._language.cache_clear()
     monkeypatch.setitem(sys.modules, "wordllama", None)
     try:
-        with pytest.raises(ConfigError, match=r"learning.content.text: .*freshet\[sentences\]"):
+        with pytest.raises(ConfigError, match=r"learning.content.text: .*'\.\[sentences\]'"):
             load({**folder, **ON}, environ={})
         with pytest.raises(ExtraMissing):
             rebuilt(without, 100)

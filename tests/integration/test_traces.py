@@ -73,5 +73,5 @@ def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
 
 def test_without_the_extra_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(ConfigError, match=r"freshet\[traces\]"):
+    with pytest.raises(ConfigError, match=r"'\.\[traces\]'"):
         set_up_traces(Traces(endpoint="http://127.0.0.1:4318/v1/traces"), "freshet-test")
