@@ -193,8 +193,12 @@ def _begin(
     """
     slot = claim(partner, met, wanted)
     if partner[SLOTS - 1] != 0:
+        for at in range(slot, SLOTS - 1):  # each in a loop of its own, which vectorises
+            partner[at] = partner[at + 1]
         for at in range(slot, SLOTS - 1):
-            partner[at], met[at], products[at] = partner[at + 1], met[at + 1], products[at + 1]
+            met[at] = met[at + 1]
+        for at in range(slot, SLOTS - 1):
+            products[at] = products[at + 1]
         slot = SLOTS - 1
         partner[slot] = wanted
     met[slot], products[slot] = 0.0, 0.0
