@@ -26,7 +26,6 @@ class Saver:
         self._store = store
         self._policy = policy
         self._hurry = threading.Event()
-        self._pace = resting(self._hurry)
         self._writer = ThreadPoolExecutor(1, "snapshots")
         self._saving: Future[tuple[int, int]] | None = None
         self._preparing: Future[None] | None = None
@@ -68,7 +67,7 @@ class Saver:
 
     def _prepare(self) -> None:
         try:
-            self._learner.prepare_lending(self._pace)
+            self._learner.prepare_lending(resting(self._hurry))
         except MemoryError:
             logger.error("no memory to prepare a snapshot in: the first will take longer to copy")
 
@@ -88,7 +87,7 @@ class Saver:
             self._saving = self._writer.submit(self._write, pair, self._news)
 
     def _write(self, pair: Pair, news: int) -> tuple[int, int]:
-        write(self._store, pair, self._policy.keep, self._pace)
+        write(self._store, pair, self._policy.keep, resting(self._hurry))
         self.took_s = time.monotonic() - self._tried_at
         return pair.model.position, news
 

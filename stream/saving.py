@@ -11,6 +11,7 @@ from stream.ports import Pace
 # Of the time, at most, for writing: a state of a gigabyte takes seconds, and lists have no less
 # right to the processor. The log's tail is read again sooner than it came.
 _SHARE: Final = 0.05
+_UNHINDERED_S: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,16 @@ class SavePolicy:
 
 
 def resting(hurry: threading.Event) -> Pace:
-    """A `Pace` that rests after each part, until somebody is in a `hurry`."""
+    """A `Pace` for one piece of work: it rests after each part until somebody is in a `hurry`.
+
+    What is done in `_UNHINDERED_S` is done without rests: a small state is safe at once.
+    """
+    worked_s = 0.0
 
     def rest(took_s: float) -> None:
-        hurry.wait(took_s * (1 / _SHARE - 1))
+        nonlocal worked_s
+        worked_s += took_s
+        if worked_s > _UNHINDERED_S:
+            hurry.wait(took_s * (1 / _SHARE - 1))
 
     return rest

@@ -18,9 +18,13 @@ class Waits(threading.Event):
         return True
 
 
-def test_writing_takes_a_twentieth_of_the_time() -> None:
+def test_writing_takes_a_twentieth_of_the_time_but_for_a_small_state() -> None:
     hurry = Waits()
     rest = resting(hurry)
+    rest(0.19)
+    assert not hurry.waited
+    rest(0.02)
+    hurry.waited.clear()
     for took in (0.001, 0.004):
         rest(took)
     assert 0.005 / (0.005 + sum(hurry.waited)) == pytest.approx(0.05)
