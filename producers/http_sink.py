@@ -12,7 +12,7 @@ import msgspec
 
 from producers.errors import IngestRefused, OptionError, SinkUnavailable
 from producers.readers.dataset import Record
-from producers.refusal import place, refusal, source
+from producers.refusal import place, refusal, source, unreachable
 
 # The API takes bodies up to 1 MiB; the rest is room for the brackets around the elements.
 MAX_BODY_BYTES = (1 << 20) - 1024
@@ -96,9 +96,7 @@ class HttpSink:
             try:
                 response = self._client.request(method, path, content=body)
             except httpx.ConnectError as error:
-                raise SinkUnavailable(
-                    f"nobody listens at {self._url}: is the server running?"
-                ) from error
+                raise unreachable(error, self._url) from error
             except httpx.TransportError as error:
                 problem, wait = f"no answer ({type(error).__name__})", None
                 continue

@@ -1,11 +1,11 @@
-"""From a refusing answer to an error that names the line of the data file."""
+"""From a refusing answer, or none, to an error that names the line of the data file."""
 
 from typing import Any
 
 import httpx
 import msgspec
 
-from producers.errors import IngestRefused
+from producers.errors import IngestRefused, SinkUnavailable
 from producers.readers.dataset import Record
 
 _Batch = list[dict[str, Any]]
@@ -24,6 +24,13 @@ def refusal(response: httpx.Response, kind: str, part: _Batch, url: str) -> Inge
     where = f"{place(element)}, {inner}" if inner else place(element)
     text = f"{where}: {message}"
     return IngestRefused(text, status=status, field=field, **source(element))
+
+
+def unreachable(error: httpx.TransportError, url: str) -> SinkUnavailable:
+    """What to raise where there was no answer at all."""
+    if isinstance(error, httpx.ConnectError):
+        return SinkUnavailable(f"nobody listens at {url}: is the server running?")
+    return SinkUnavailable(f"no answer from {url} ({type(error).__name__})")
 
 
 def _envelope(response: httpx.Response) -> dict[str, Any]:

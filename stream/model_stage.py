@@ -15,6 +15,7 @@ from models.suitable import known_guests
 from stream.ahead import Ahead
 from stream.errors import SequenceGap
 from stream.examples import NOTHING, Control, ExampleBatch, Piece
+from stream.setting import with_horizons, with_widths
 
 logger = logging.getLogger(__name__)
 
@@ -83,15 +84,5 @@ def _fitting(settings: LearningSettings, model: Model) -> LearningSettings:
     now, guests = model.settings, known_guests(settings.river)
     for name in settings.river.keys() - guests.keys():
         logger.error("learning.river.%s is left out: this River has no such model", name)
-    settings = replace(
-        settings, cooccurrence={**now.cooccurrence, **settings.cooccurrence}, river=guests
-    )
-    if model.items == 0:
-        return settings
-    return replace(
-        settings,
-        embeddings=replace(settings.embeddings, dims=now.embeddings.dims),
-        content=replace(settings.content, dims=now.content.dims),
-        ratings=replace(settings.ratings, n_factors=now.ratings.n_factors),
-        factors=replace(settings.factors, dims=now.factors.dims),
-    )
+    settings = with_horizons(now, replace(settings, river=guests))
+    return with_widths(now, settings) if model.items else settings

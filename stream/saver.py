@@ -68,8 +68,11 @@ class Saver:
     def _prepare(self) -> None:
         try:
             self._learner.prepare_lending(resting(self._hurry))
-        except MemoryError:
-            logger.error("no memory to prepare a snapshot in: the first will take longer to copy")
+        except Exception as error:  # noqa: BLE001 - a matter of speed: it must cost no save
+            logger.warning(
+                "memory for snapshots could not be got ahead (%s): copying the first takes longer",
+                type(error).__name__,
+            )
 
     def _is_free(self) -> bool:
         if self._preparing is not None and not self._preparing.done():

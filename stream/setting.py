@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -13,12 +13,6 @@ from models.settings import LearningSettings
 from models.suitable import require_suitable
 from stream.errors import InvalidEvent, ManifestMismatch
 from stream.events import decode
-
-# Tables of a model that has items have these widths.
-_SHAPES: Final = {
-    "learning.content.dims", "learning.embeddings.dims", "learning.factors.dims",
-    "learning.ratings.n_factors",
-}  # fmt: skip
 
 
 class _Setting(msgspec.Struct):
@@ -67,13 +61,27 @@ def changes(current: LearningSettings, wanted: LearningSettings) -> list[str]:
     >>> changes(LearningSettings(), LearningSettings(repeats=True))
     ['learning.repeats']
     """
-    # Horizons that are not named stay as they are.
-    wanted = replace(wanted, cooccurrence={**current.cooccurrence, **wanted.cooccurrence})
-    differing = differing_keys(current, wanted)
-    fixed = [key for key in differing if key in _SHAPES]
+    wanted = with_horizons(current, wanted)
+    fixed = differing_keys(with_widths(current, wanted), wanted)
     if fixed:
         raise ManifestMismatch(fixed)
-    return differing
+    return differing_keys(current, wanted)
+
+
+def with_horizons(current: LearningSettings, wanted: LearningSettings) -> LearningSettings:
+    """`wanted`, and the horizons of `current` that it does not name: every one stays."""
+    return replace(wanted, cooccurrence={**current.cooccurrence, **wanted.cooccurrence})
+
+
+def with_widths(current: LearningSettings, wanted: LearningSettings) -> LearningSettings:
+    """`wanted`, in the widths of `current`: tables of a model that has items keep theirs."""
+    return replace(
+        wanted,
+        embeddings=replace(wanted.embeddings, dims=current.embeddings.dims),
+        content=replace(wanted.content, dims=current.content.dims),
+        ratings=replace(wanted.ratings, n_factors=current.ratings.n_factors),
+        factors=replace(wanted.factors, dims=current.factors.dims),
+    )
 
 
 def differing_keys(current: LearningSettings, wanted: LearningSettings) -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 
 from producers.errors import IngestRefused, SinkUnavailable
 from producers.http_sink import HttpSink
-from producers.refusal import refusal
+from producers.refusal import refusal, unreachable
 
 Record = dict[str, Any]
 
@@ -99,10 +99,8 @@ class Lists:
             if response.is_success:
                 items: list[Record] = msgspec.json.decode(response.content)["items"]
                 return items
-        except httpx.ConnectError as error:
-            raise SinkUnavailable(f"nobody listens at {url}: is the server running?") from error
         except httpx.TransportError as error:
-            raise SinkUnavailable(f"no answer from {url} ({type(error).__name__})") from error
+            raise unreachable(error, url) from error
         except (msgspec.DecodeError, KeyError, TypeError):
             raise IngestRefused(f"{url} does not answer like a Freshet server") from None
         if response.status_code == 429 or response.status_code >= 500:
