@@ -37,7 +37,10 @@ EVENTS = 150
 
 
 class Served:
-    """The embedded system on a port of its own, which it gets again after a stop."""
+    """The embedded system on a port of its own, which it gets again after a stop.
+
+    It draws nothing new into lists, nor learns from its lists, neither of which `evaluate` does.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -45,7 +48,12 @@ class Served:
         self.up: ExitStack | None = None
 
     def start(self) -> None:
-        flags = {"core.data_dir": str(self._folder), "manifest.scoring": "all"}
+        flags: dict[str, object] = {
+            "core.data_dir": str(self._folder),
+            "manifest.scoring": "all",
+            "learning.exploration.share": 0.0,
+            "api.impressions": 0.0,
+        }
         running = bootstrap.embedded(load(flags, environ={}))
         running.service.start()
         self.up = ExitStack()
