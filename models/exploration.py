@@ -44,6 +44,9 @@ _DRAWS: Final = 2.0**64
 _SAVED: Final = 3.0
 # Draws from which the chance of the chosen item is estimated.
 _TRIALS: Final = 32
+# Chances are told as if no larger share explored: learning takes what had less than a half for
+# drawn, and at a share of 1 what was ranked would have none, which no record may say.
+_MOST_TOLD: Final = 0.49
 
 
 class Budget:
@@ -84,13 +87,13 @@ def explored(
         return found
     chance = random.Random(draw)
     chosen, likely = _choose(s, pool, chance)
-    last = min(asked.k - 1, len(found))
+    last, odds = min(asked.k - 1, len(found)), min(share, _MOST_TOLD)
     place = chance.randint(1, last)
     drawn = found[min(place, len(found) - 1)]._replace(
         row=chosen, reason=EXPLORED, because=(), source=-1,
-        propensity=share * likely / last, explanation=None,
+        propensity=odds * likely / last, explanation=None,
     )  # fmt: skip
-    kept = [listed._replace(propensity=1.0 - share) for listed in found]
+    kept = [listed._replace(propensity=1.0 - odds) for listed in found]
     return [*kept[:place], drawn, *kept[place:]][: asked.k]
 
 

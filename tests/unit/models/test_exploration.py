@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from models.exploration import EXPLORED
 from models.facets import Filters
@@ -102,6 +103,20 @@ def test_propensities_are_told_and_the_order_of_scores_holds(market: Shop) -> No
                 assert 0.0 < place.propensity <= 0.05
             else:
                 assert place.propensity in (1.0, 0.95)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_what_was_ranked_is_told_from_what_was_drawn_at_any_share(
+    market: Shop, share: float
+) -> None:
+    exploration = Exploration(share=share)
+    market.model.apply_settings(structs.replace(market.model.settings, exploration=exploration))
+    for n, k in enumerate([2, 2, 3, 10, 10]):
+        listed = market.model.recommend(market.asked("u1", k), f"list {n}")
+        for place in listed:
+            assert 0.0 < place.propensity <= 1.0, "a record of the list could not be learned"
+            assert (place.propensity < 0.5) == (place.reason == EXPLORED)
+    assert any(drawn(market, 20))
 
 
 def test_what_was_shown_in_vain_is_drawn_less(market: Shop) -> None:
