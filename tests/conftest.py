@@ -6,14 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from producers import datasets
 from producers.errors import DatasetUnavailable
 
-# The first call of a kernel compiles it: no example is held to a time.
-settings.register_profile("freshet", deadline=None, print_blob=True)
-settings.load_profile("freshet")
+# The first call of a kernel compiles it, and machines differ: no example is held to a time.
+settings.register_profile(
+    "full", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# A run that is to pass or fail for what was changed tries what the run before it tried; `--full`
+# looks for what nobody has thought of.
+settings.register_profile("quick", settings.get_profile("full"), derandomize=True)
 
 
 def missing(reason: str) -> None:
@@ -24,6 +28,7 @@ def missing(reason: str) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("full" if config.getoption("--full") else "quick")
     # kafka-python leaves the sockets of refused connections to the garbage collector.
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
 

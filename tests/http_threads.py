@@ -42,10 +42,3 @@ def in_a_thread(application: Any, port: int | None = None) -> Iterator[str]:
         thread.join()
         listening.close()
         sys.setswitchinterval(before)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 _READY_S = 120.0
 # After SIGTERM; then it is killed.
 _STOP_S = 20.0
+# Below those that Linux gives to outgoing connections (32,768 and up), above well-known ones.
+_FIRST_PORT, _PORTS = 16_384, 16_384
 
 
 class ServerMissing(Exception):
@@ -26,11 +29,15 @@ class ServerFailed(Exception):
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, and that nobody is given who connects somewhere meanwhile."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def port_is_free(port: int) -> bool:

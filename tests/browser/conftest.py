@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from deploy.local.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = [
@@ -30,6 +31,8 @@ EVENTS_PER_USER = 16
 
 # The first start compiles the kernels, which takes a slow machine a while.
 START_LIMIT_S = 180.0
+# What is waited for on the page takes milliseconds, on a machine that does nothing else.
+PATIENCE_S = 30.0
 
 
 def items() -> list[dict[str, object]]:
@@ -66,13 +69,6 @@ def events() -> list[dict[str, object]]:
     return sorted(made, key=lambda event: str(event["timestamp"]))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
@@ -94,7 +90,8 @@ def fill(url: str) -> None:
         receipt = client.post("/v1/events", params={"import": "true"}, json=body)
         receipt.raise_for_status()
         after = {"after": receipt.json()["position"], "wait_ms": 5000}
-        client.get("/v1/users/walker-0/recommendations", params=after).raise_for_status()
+        while client.get("/v1/users/walker-0/recommendations", params=after).json()["degraded"]:
+            pass
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +124,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{CHROMIUM} is missing, and CI must look at the page")
         pytest.skip(f"{CHROMIUM} is missing (Debian: apt-get install chromium)")
+    expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
         yield chromium

@@ -8,13 +8,11 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-PATIENCE_MS = 15_000
-
 
 def begin(page: Page, url: str, name: str) -> None:
     """Make a new shopper through the dialog, as a visitor does, and wait for the list."""
     page.goto(url)
-    expect(page.locator(".cell").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".cell").first).to_be_visible()
     page.get_by_role("button", name="New shopper").click()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Begin").click()
@@ -39,9 +37,7 @@ def act(page: Page, gesture: Callable[[], None]) -> tuple[float, float]:
     started = time.perf_counter()
     gesture()
     page.wait_for_function(
-        "count => Number(document.querySelector('#badge').dataset.measured) > count",
-        arg=count,
-        timeout=PATIENCE_MS,
+        "count => Number(document.querySelector('#badge').dataset.measured) > count", arg=count
     )
     seen_ms = (time.perf_counter() - started) * 1000
     assert shown(page) != before
@@ -117,7 +113,7 @@ def test_rate_and_buy_by_keyboard_alone(page: Page, page_server: str) -> None:
 def test_known_shopper_can_be_chosen(page: Page, page_server: str) -> None:
     page.goto(page_server)
     known = page.locator("#shopper option[value^='walker-']").first
-    expect(known).to_be_attached(timeout=PATIENCE_MS)
+    expect(known).to_be_attached()
     walker = known.get_attribute("value")
     page.get_by_label("Shopper", exact=True).select_option(walker)
     expect(page.get_by_role("heading", level=1)).to_have_text(f"For {walker}")
@@ -134,7 +130,7 @@ def test_what_others_do_ticks_by_and_can_be_paused(page: Page, page_server: str)
 
     somebody("passer-by")
     row = page.locator("#activity .row", has_text="passer-by").first
-    expect(row).to_contain_text("liked Lakes No. 11", timeout=PATIENCE_MS)
+    expect(row).to_contain_text("liked Lakes No. 11")
     pause = page.get_by_role("button", name="Pause")
     pause.click()
     expect(pause).to_have_attribute("aria-pressed", "true")
@@ -185,9 +181,9 @@ def test_says_when_the_server_is_away_and_comes_back(
     begin(page, page_server, "stranded")
     away = re.compile(r"/(page|v1)/(?!static)")
     page.route(away, lambda route: route.abort())
-    expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
     page.unroute(away)
-    expect(page.get_by_role("alert")).to_be_hidden(timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator(".cell").first).to_be_visible()
 
 

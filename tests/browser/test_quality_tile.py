@@ -6,13 +6,11 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, expect
 
-PATIENCE_MS = 15_000
-
 
 def test_the_hit_rate_and_its_trend_are_those_of_the_api(page: Page, page_server: str) -> None:
     page.goto(page_server)
     value = page.locator("#quality-value")
-    expect(value).to_have_text(re.compile(r"^\d+ %$"), timeout=PATIENCE_MS)
+    expect(value).to_have_text(re.compile(r"^\d+ %$"))
     newest = httpx.get(f"{page_server}/v1/quality").json()["windows"]["1000"]
     assert newest["scored"] >= 20
     expect(value).to_have_text(f"{round(newest['hr@20'] * 100)} %")
@@ -30,9 +28,7 @@ def test_nothing_scored_and_a_drift_are_told_in_words(page: Page, page_server: s
     answer["drifts"] = [{**drift, **place}]
     page.route("**/v1/quality", lambda route: route.fulfill(json=answer))
     page.goto(page_server)
-    expect(page.locator("#quality-drift")).to_contain_text(
-        "Last drift: the hit rate got worse", timeout=PATIENCE_MS
-    )
+    expect(page.locator("#quality-drift")).to_contain_text("Last drift: the hit rate got worse")
     expect(page.locator("#quality-value")).to_have_text("–")
     expect(page.locator("#quality-note")).to_contain_text("as soon as a few events")
     expect(page.locator("#quality-trend svg")).to_have_count(0)

@@ -37,7 +37,7 @@ class Load:
     ) -> None:
         self.acknowledged: set[tuple[str, str]] = set()
         self.errors: list[str] = []
-        self.refused = self.answered = self.degraded = self.gone = 0
+        self.refused = self.answered = self.degraded = self.gone = self.repeated = 0
         self._urls = urls
         self._random = random.Random(seed)
         self._users, self._items, self._sizes = users, items, sizes
@@ -62,6 +62,13 @@ class Load:
         while len(self.acknowledged) < target:
             assert time.monotonic() < until, f"only {len(self.acknowledged)} of {target}"
             assert not self.errors, self.errors[:3]
+            time.sleep(0.01)
+
+    def wait_for_repeats(self) -> None:
+        """Wait until something was acknowledged that had been before."""
+        until = time.monotonic() + 100.0
+        while not self.repeated:
+            assert time.monotonic() < until, "nothing was sent twice"
             time.sleep(0.01)
 
     def wait_for_lists(self, answered: int) -> None:
@@ -120,7 +127,9 @@ class Load:
         told = answer.json()
         if told["accepted"] + told["duplicates"] + told["ignored"] != len(batch):
             self.errors.append(f"{told} for {len(batch)} events")
-        self.acknowledged |= {(event["user_id"], event["event_id"]) for event in batch}
+        sent = {(event["user_id"], event["event_id"]) for event in batch}
+        self.repeated += len(sent & self.acknowledged)
+        self.acknowledged |= sent
         return True
 
     def _ask(self) -> None:

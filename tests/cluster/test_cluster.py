@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -62,9 +61,7 @@ class Cluster:
         return process
 
     def api(self, ready: bool = True) -> httpx.Client:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.start("api", "--port", str(port))
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
         self.clients.append(client)

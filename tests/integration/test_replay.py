@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from api.app import create_app
 from config import bootstrap
 from config.cli import replay as verb
 from config.load import load
+from deploy.local.processes import free_port
 from models.settings import LearningSettings
 from producers.errors import OptionError, SinkUnavailable
 from producers.evaluate import Evaluation
@@ -31,7 +31,7 @@ from producers.replay.player import Options, Player, Target
 from producers.replay.source import Source, from_path
 from producers.replay.system import Lists, over_http
 from stream.manifest import Manifest
-from tests.http_threads import free_port, in_a_thread
+from tests.http_threads import in_a_thread
 
 EVENTS = 150
 
@@ -122,15 +122,13 @@ def test_it_goes_on_where_a_dead_server_stopped_it(
 ) -> None:
     def end(figures: Any) -> None:
         if figures.events == 50:
-            threading.Thread(target=served.stop).start()
+            served.stop()
 
     options = Options(patience_s=0.5)
     first = player(source, served.url, tmp_path, options, end)
     with pytest.raises(SinkUnavailable):
         first.run()
     assert 0 < first.reached <= first.figures.events < EVENTS
-    while served.up is not None:
-        time.sleep(0.01)
     served.start()
     second = player(source, served.url, tmp_path, options)
     second.run()

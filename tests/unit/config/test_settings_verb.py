@@ -10,8 +10,9 @@ from api.app import create_app
 from config import bootstrap
 from config.cli.main import main
 from config.load import load
+from deploy.local.processes import free_port
 from stream.files.folder import DataFolder, FolderLock
-from tests.http_threads import free_port, in_a_thread
+from tests.http_threads import in_a_thread
 
 
 def apply(
