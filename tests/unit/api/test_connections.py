@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -22,13 +22,28 @@ from api.guard import Front
 from api.load import Bounds
 from tests.unit.api.conftest import FakeService
 
-#: Time-outs are cut to this, so that the tests wait for them.
+#: Time-outs are cut to this where a test waits for them.
 SHORT_S = 0.3
+#: That of a head, which has to come in time where one is sent.
+HEAD_S = 1.0
 ONE = httpx.Limits(max_connections=1)
 
 
+class Served(NamedTuple):
+    port: int
+    #: Connections the server holds open.
+    held: Callable[[], int]
+
+
+def until(reached: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.01)
+
+
 @contextmanager
-def served(app: FastAPI) -> Iterator[int]:
+def served(app: FastAPI) -> Iterator[Served]:
     """The app on a port."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(
@@ -37,29 +52,30 @@ def served(app: FastAPI) -> Iterator[int]:
     ))  # fmt: skip
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    try:
+        until(lambda: server.started, "the server did not start")
+        yield Served(listening.getsockname()[1], lambda: len(server.server_state.connections))
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[int]:
-    monkeypatch.setattr(connections, "HEAD_S", SHORT_S)
+def server(monkeypatch: pytest.MonkeyPatch, shop: FakeService) -> Iterator[Served]:
+    monkeypatch.setattr(connections, "HEAD_S", HEAD_S)
     monkeypatch.setattr(connections, "READ_S", SHORT_S)
     monkeypatch.setattr(limits.read_body, "__defaults__", (SHORT_S,))
-    with served(create_app(shop)) as port:
-        yield port
+    with served(create_app(shop)) as made:
+        yield made
 
 
 @pytest.fixture
-def connect(port: int) -> Iterator[Callable[[], socket.socket]]:
+def connect(server: Served) -> Iterator[Callable[[], socket.socket]]:
     opened: list[socket.socket] = []
 
     def connected() -> socket.socket:
-        opened.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=30))
         return opened[-1]
 
     yield connected
@@ -175,16 +191,18 @@ def test_an_address_without_end_is_refused(connect: Any) -> None:
     assert (status, error["code"]) == (414, "too_large")
 
 
-def test_who_reads_nothing_is_given_up(connect: Any) -> None:
+def test_who_reads_nothing_is_given_up(connect: Any, server: Served) -> None:
     client = connect()
     name = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n"
     client.sendall(name * 40)  # far more than the sockets between us hold
-    time.sleep(SHORT_S * 3)
+    until(lambda: server.held() == 1, "it was not connected")
+    until(lambda: server.held() == 0, "it waits for who does not read")
     whole = 40 * 1_000_000
     assert len(told(client)) < whole
 
 
-def test_others_are_answered_meanwhile(connect: Any) -> None:
+def test_others_are_answered_meanwhile(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 30.0)
     for _ in range(50):
         connect().sendall(b"GET /v1/trending HT")
     for _ in range(20):
@@ -196,8 +214,8 @@ def test_others_are_answered_meanwhile(connect: Any) -> None:
 def test_a_full_queue_refuses_again_and_again_on_a_kept_connection(shop: FakeService) -> None:
     app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
     with (
-        served(app) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=ONE) as http,
+        served(app) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}", limits=ONE, timeout=30) as http,
     ):  # fmt: skip
         ids = set()
         for method in ("GET", "GET", "POST", "GET"):
@@ -217,7 +235,10 @@ def test_a_full_queue_refuses_again_and_again_on_a_kept_connection(shop: FakeSer
 
 def test_requests_that_come_at_once_are_refused_in_their_order(shop: FakeService) -> None:
     app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
-    with served(app) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with (
+        served(app) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as client,
+    ):
         target = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n"
         client.sendall(target % b"v1/trending" + target % b"livez" + target % b"v1/trending")
         said = told(client)
