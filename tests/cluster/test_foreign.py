@@ -43,7 +43,7 @@ def by_console(cluster: Cluster, topic: str, events: list[dict[str, Any]]) -> No
         ["java", "-Xmx128m", "-cp", f"{jars()}/*", "org.apache.kafka.tools.ConsoleProducer",
          "--bootstrap-server", cluster.bootstrap, "--topic", topic],
         input="".join(f"{json.dumps(one)}\n" for one in events),
-        text=True, check=True, capture_output=True, timeout=60,
+        text=True, check=True, capture_output=True, timeout=150,
     )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def test_single_events_of_kafkas_console_producer(made: Made) -> None:
             "--bootstrap-server", link.bootstrap, "--topic", names.events,
             "--property", "parse.key=true",
         ],
-        input=lines, text=True, check=True, capture_output=True, timeout=60,
+        input=lines, text=True, check=True, capture_output=True, timeout=150,
     )  # fmt: skip
     require_in_order(link, names.events, sent)
 

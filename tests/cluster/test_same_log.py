@@ -46,7 +46,7 @@ def produce(cluster: Cluster, start: int, stop: int) -> None:
 
 def last_words(cluster: Cluster, process: subprocess.Popen[bytes]) -> str:
     """What a worker that must end by itself has said; its exit code must be 1."""
-    assert process.wait(60) == 1
+    assert process.wait(150) == 1
     return (cluster.folder / f"{cluster.started.index(process)}-worker.log").read_text()
 
 
@@ -57,7 +57,7 @@ def test_a_topic_made_anew_is_refused(cluster: Cluster) -> None:
     snapshots = Path(cluster.environment["FRESHET_WORKER__SNAPSHOTS"]) / names.namespace
     eventually(lambda: len({name.name[:10] for name in snapshots.glob("*.snap")}) > PARTITIONS)
     worker.terminate()
-    assert worker.wait(60) == 0
+    assert worker.wait(150) == 0
 
     peek = Peek(Link(cluster.bootstrap))
     first, end = peek.bounds(TP(names.events, 1))

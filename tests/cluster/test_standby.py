@@ -44,7 +44,7 @@ def test_a_standby_takes_over_what_it_followed(cluster: Cluster) -> None:
     eventually(lambda: learned_to(port) > began)
     for process in (standby, profiles):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(150) == 0
     assert list((cluster.folder / "snapshots").rglob("model-*"))
     state = cluster.state()
     assert (state["applied"], state["unlearned"]) == (400, 0)

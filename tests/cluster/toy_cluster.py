@@ -19,6 +19,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from tests.cluster.toy_worker import folded
 
 ROOT = Path(__file__).parents[2]
+#: Ten times what anything should take: a worker imports for seconds before it does its first thing.
+GUARD_S = 150.0
 
 
 def make_topics(bootstrap: str, **partitions: int) -> None:
@@ -29,8 +31,7 @@ def make_topics(bootstrap: str, **partitions: int) -> None:
         lambda: (
             sum(len(t["partitions"]) for t in admin.describe_topics(list(partitions)))
             == sum(partitions.values())
-        ),
-        10,
+        )
     )
     admin.close()
 
@@ -59,8 +60,8 @@ def produce(bootstrap: str, topic: str, count: int, rate: float = 1e9, size: int
     producer.close()
 
 
-def until(met: Callable[[], Any], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def until(met: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + GUARD_S
     while not met():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
@@ -120,10 +121,10 @@ class Toys:
 
     def stop(self, worker: subprocess.Popen[bytes]) -> float:
         """SIGTERM; return the seconds it took. A worker must end by itself, and with 0."""
-        until(lambda: heeds(worker.pid, signal.SIGTERM), 40)  # one just started imports first
+        until(lambda: heeds(worker.pid, signal.SIGTERM))  # one just started imports first
         began = time.monotonic()
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0, self.errors()
+        assert worker.wait(GUARD_S) == 0, self.errors()
         self.running.remove(worker)
         return time.monotonic() - began
 
