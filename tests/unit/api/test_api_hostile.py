@@ -239,9 +239,11 @@ def marked(value: Any) -> Any:
     return {k: marked(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+#: An app of the fixture's serves all examples, and machines differ.
+UNMINDFUL = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=UNMINDFUL)
 @given(
     call_to=st.sampled_from(WRITES),
     body=st.dictionaries(names, values, max_size=5),
@@ -261,17 +263,13 @@ def test_whatever_is_sent_is_not_echoed_and_never_a_500(
         assert MARK not in response.text
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=UNMINDFUL)
 @given(method_target=st.sampled_from(WRITES), body=st.binary(max_size=200))
 def test_bytes_are_never_a_500(call: Any, method_target: tuple[str, str], body: bytes) -> None:
     assert call(*method_target, body=body).status_code in (400, 422)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=UNMINDFUL)
 @given(
     target=st.sampled_from([
         "/v1/users/u/recommendations", "/v1/items/i/similar", "/v1/trending", "/page/activity",
@@ -285,9 +283,7 @@ def test_no_query_is_echoed_or_a_500(call: Any, target: str, name: str, value: s
     assert MARK not in response.text
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, deadline=None, suppress_health_check=UNMINDFUL)
 @given(
     path=st.from_regex(r"(/(v1|users|items|page|static|[a-z0-9%.~-]{0,6})){1,6}", fullmatch=True)
 )
