@@ -28,17 +28,19 @@ def find_causes(
 
     By co-occurrence; what nobody has touched, by content.
     """
-    shares, pulls = np.zeros((count, HISTORY)), np.empty((count, HISTORY))
-    near = np.zeros(cooccurrence.SIEVE, np.uint8)
+    shares, near = np.zeros((count, HISTORY)), np.zeros(cooccurrence.SIEVE, np.uint8)
+    room = count * length
+    pulls = cooccurrence.Pulls(
+        np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
+    )
     for place in range(count):
         w.place[rows[place]] = place + 1
-        near[rows[place] & (cooccurrence.SIEVE - 1)] = 1
+        near[(rows[place] + 1) & (cooccurrence.SIEVE - 1)] = 1
     for horizon in (s.fast, s.slow, s.forward, s.recent):
-        pulling = cooccurrence.lags(horizon, length)
-        cooccurrence.spread(
-            horizon, w.history, w.ages, w.disliked, pulling, rows, count, w.place, near, pulls
+        n = cooccurrence.spread(
+            horizon, w.history, w.ages, w.disliked, length, rows, count, w.place, near, pulls
         )
-        _add_shares(pulls, count, pulling, shares)
+        _add_shares(pulls, n, count, shares)
     for place in range(count):
         row = rows[place]
         w.place[row] = 0
@@ -52,16 +54,14 @@ def find_causes(
 
 
 @inner
-def _add_shares(
-    pulls: NDArray[np.float64], count: int, length: int, shares: NDArray[np.float64]
-) -> None:
-    for place in range(count):
-        total = 0.0
-        for lag in range(length):
-            total += pulls[place, lag]
-        if total > 0.0:
-            for lag in range(length):
-                shares[place, lag] += pulls[place, lag] / total
+def _add_shares(pulls: cooccurrence.Pulls, n: int, count: int, shares: NDArray[np.float64]) -> None:
+    """Every row's pulls of one horizon add up to 1."""
+    totals = np.zeros(count)
+    for at in range(n):
+        totals[pulls.row[at]] += pulls.weight[at]
+    for at in range(n):
+        row = pulls.row[at]
+        shares[row, pulls.lag[at]] += pulls.weight[at] / totals[row]
 
 
 @inner
@@ -71,14 +71,15 @@ def _name(
 ) -> None:  # fmt: skip
     largest = 0.0
     for place in range(causes.shape[0]):
-        best = -1
+        best, most = -1, 0.0
         for lag in range(length):
-            fresh = True
-            for before in range(place):
-                fresh = fresh and causes[before] != history[lag]
-            if fresh and shares[lag] > 0.0 and (best < 0 or shares[lag] > shares[best]):
-                best = lag
-        if best < 0 or shares[best] < _WORTH_NAMING * largest:
+            if shares[lag] > most:
+                fresh = True
+                for before in range(place):
+                    fresh = fresh and causes[before] != history[lag]
+                if fresh:
+                    best, most = lag, shares[lag]
+        if best < 0 or most < _WORTH_NAMING * largest:
             return
-        largest = max(largest, shares[best])
+        largest = max(largest, most)
         causes[place] = history[best]

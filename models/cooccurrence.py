@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.compiled import inner
+from models.compiled import dividing, inner
 from models.listing import list_best, list_touched
 from models.partners import SLOTS, claim, follow, slot_of
 from models.settings import Cooccurrence as Settings
@@ -233,7 +233,7 @@ def best(
     return list_touched(found, touched, count, masked, listed, most)
 
 
-@inner
+@dividing
 def say(
     norm: NDArray[np.float64], scores: NDArray[np.float32], count: int, most: np.float32,
     candidates: NDArray[np.int32], n: int, out: NDArray[np.float32],
@@ -256,7 +256,7 @@ def clear(out: NDArray[np.float32], touched: NDArray[np.int32], count: int, item
         out[touched[at]] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _finish(norm: NDArray[np.float64], out: NDArray[np.float32], items: int) -> None:
     most = np.float32(0.0)
     for row in range(items):
@@ -268,7 +268,7 @@ def _finish(norm: NDArray[np.float64], out: NDArray[np.float32], items: int) -> 
             out[row] /= most
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _finish_touched(
     norm: NDArray[np.float64], out: NDArray[np.float32], touched: NDArray[np.int32],
     found: NDArray[np.float32], count: int,
@@ -301,50 +301,57 @@ def _add_partners(
     return count
 
 
-@njit(cache=True, nogil=True)
-def lags(c: Cooccurrence, length: int) -> int:
-    """How much of a history of `length` pulls on anything."""
-    return min(length, int(c.parameters[SCORE_LENGTH]))
+class Pulls(NamedTuple):
+    """What items of a history pull on some rows: `weight[n]` of `lag[n]` on row number `row[n]`."""
+
+    row: NDArray[np.int32]
+    lag: NDArray[np.int32]
+    weight: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def spread(
     c: Cooccurrence, history: NDArray[np.int32], ages: NDArray[np.float64],
     passed: NDArray[np.float32], length: int, rows: NDArray[np.int64], count: int,
-    place: NDArray[np.int32], near: NDArray[np.uint8], out: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Write what each lag pulls on each of the first `count` rows (float64[count, lags]).
+    place: NDArray[np.int32], near: NDArray[np.uint8], out: Pulls,
+) -> int:  # fmt: skip
+    """Write what pulls on the first `count` rows, in the order of lags; return how many.
 
     Lags that are `passed` over (not 0) pull on nothing, and no item on itself. `place`
     (int32[items]) is 1 + the number of each of the rows, and 0 of all other items; `near`
-    (uint8[SIEVE]) is not 0 at `row % SIEVE` of each: it stays in the nearest cache.
+    (uint8[SIEVE]) is not 0 at `(row + 1) % SIEVE` of each: it stays in the nearest cache. `out`
+    has room for `count · length`.
     """
-    out[:] = 0.0
-    for lag in range(length):
+    n, sparse = 0, c.partner.shape[0] > 0
+    for lag in range(min(length, int(c.parameters[SCORE_LENGTH]))):
         source = history[lag]
         if source < 0 or passed[lag] > 0.0:
             continue
         factor = _pull(c.parameters, c.total, c.source_norm, source, lag, ages[lag])
-        if factor == 0.0:
-            continue
-        if c.partner.shape[0] > 0:
-            _spread_one(
-                c.partner[source], c.weight[source], source, factor, place, near, out[:, lag]
-            )
-        else:
+        if factor > 0.0 and sparse:
+            partners, weights = c.partner[source], c.weight[source]
+            n = _spread_one(partners, weights, source, factor, lag, place, near, out, n)
+        elif factor > 0.0:
             for at in range(count):
-                if rows[at] != source:
-                    out[at, lag] = factor * c.dense[source, rows[at]]
+                weight = factor * c.dense[source, rows[at]]
+                if weight > 0.0 and rows[at] != source:
+                    out.row[n], out.lag[n], out.weight[n] = at, lag, weight
+                    n += 1
+    return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _spread_one(
-    partners: NDArray[np.int32], weights: NDArray[np.float32], source: int, factor: float,
-    place: NDArray[np.int32], near: NDArray[np.uint8], out: NDArray[np.float64],
-) -> None:  # fmt: skip
+    partners: NDArray[np.int32], weights: NDArray[np.float32], source: int, factor: float, lag: int,
+    place: NDArray[np.int32], near: NDArray[np.uint8], out: Pulls, n: int,
+) -> int:  # fmt: skip
     for slot in range(SLOTS):
-        row = partners[slot] - 1
-        if row < 0:
-            return
-        if near[row & (SIEVE - 1)] and row < place.shape[0] and place[row] > 0 and row != source:
-            out[place[row] - 1] = factor * weights[slot]
+        held = partners[slot]  # row + 1
+        if held == 0:
+            return n
+        if near[held & (SIEVE - 1)]:
+            row, weight = held - 1, factor * weights[slot]
+            if row < place.shape[0] and place[row] > 0 and row != source and weight > 0.0:
+                out.row[n], out.lag[n], out.weight[n] = place[row] - 1, lag, weight
+                n += 1
+    return n

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.coarse import Coarse, coarse_of, coarse_products, place_rounded
-from models.compiled import inner
+from models.compiled import dividing, inner
 from models.listing import list_best
 from models.settings import Embeddings as Settings
 from models.tables import Arena
@@ -149,7 +149,7 @@ def _odds(near: np.float32) -> np.float32:
     return near
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _pull(
     out: NDArray[np.float32], square: NDArray[np.float32], bias: NDArray[np.float32],
     bias_square: NDArray[np.float32], item: int, rate: np.float32, x: NDArray[np.float32],
@@ -212,7 +212,7 @@ def learn(
     _learn_history(e, history, length, x, gradient, norm)
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _learn_history(
     e: Embeddings, history: NDArray[np.int32], length: int,
     x: NDArray[np.float32], gradient: NDArray[np.float32], norm: float,

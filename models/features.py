@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import dividing
+
 SOURCES: Final = (
     "popular_fast", "popular_slow", "fast", "slow", "forward", "recent", "embeddings", "content",
     "stage", "demographics", "factors", "own", "guest",
@@ -77,7 +79,7 @@ def of_items(
         rest[at] *= np.float32(0.05)
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _logs(values: NDArray[np.float32], count: int) -> None:
     """Put the natural log, to 2e-6, in the place of each positive number.
 
@@ -85,16 +87,17 @@ def _logs(values: NDArray[np.float32], count: int) -> None:
     on every processor.
     """
     bits, mantissas = values.view(np.int32), np.empty(count, np.int32)
-    parts = mantissas.view(np.float32)
+    parts, powers = mantissas.view(np.float32), np.empty(count, np.float32)
+    # Nothing is written into what is read in the same loop: it would not vectorise.
     for at in range(count):
         mantissas[at] = np.int32(bits[at] & np.int32(0x7FFFFF)) | np.int32(0x3F800000)
-        values[at] = np.float32(np.int32(bits[at] >> np.int32(23)) - np.int32(127))
+        powers[at] = np.float32(np.int32(bits[at] >> np.int32(23)) - np.int32(127))
     for at in range(count):
         s = (parts[at] - np.float32(1.0)) / (parts[at] + np.float32(1.0))
         q = s * s
         tail = np.float32(1 / 7) + q * (np.float32(1 / 9) + q * np.float32(1 / 11))
         series = np.float32(1.0) + q * (np.float32(1 / 3) + q * (np.float32(1 / 5) + q * tail))
-        values[at] = values[at] * _LN_2 + np.float32(2.0) * s * series
+        values[at] = powers[at] * _LN_2 + np.float32(2.0) * s * series
 
 
 @njit(cache=True, nogil=True)

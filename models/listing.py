@@ -16,9 +16,15 @@ from models.compiled import inner
 
 # Blocks the scores are cut into. The k-th largest of their maxima is a bound that at least k
 # scores reach and, with some times more blocks than k, hardly any more do.
-_BLOCKS: Final = 256
+_BLOCKS: Final = 512
 # Scores of a block at least: one register's worth.
 _LANES: Final = 8
+#: Keys that `in_order` may get, and what they are filled up to a multiple of with the least one:
+#: whole registers of them are compared.
+KEYS: Final = 256
+_FILLED: Final = 32
+_LEAST: Final = np.int64(-(2**63))
+_LAST_ROW: Final = np.int64(2**31 - 1)
 #: Items of a block of counts. With smaller ones more maxima are read, with larger ones more counts.
 COUNTED: Final = 64
 # Blocks of counts looked into beyond the length of the list before all are: the user has had
@@ -39,7 +45,7 @@ def list_best(
     while size * _BLOCKS < items:
         size *= 2
     blocks = (items + size - 1) // size
-    tops, keys = np.empty(_BLOCKS, np.int32), np.empty(most, np.int32)
+    tops, keys = np.empty(_BLOCKS, np.int32), np.empty(KEYS, np.int64)
     for block in range(blocks):
         first, last = block * size, min((block + 1) * size, items)
         part, hidden, top = bits[first:last], masked[first:last], np.int32(0)
@@ -48,16 +54,16 @@ def list_best(
             value = np.int32(part[at] & np.int32(np.int32(hidden[at]) - np.int32(1)))
             top = value if value > top else top
         tops[block] = top
-    least = max(_kth_largest(tops, blocks, most, keys), np.int32(1))
-    count = 0
+    least, count = _reached(tops, blocks, most), 0
     for block in range(blocks):
         if tops[block] >= least:
             for row in range(block * size, min((block + 1) * size, items)):
                 if bits[row] >= least and not masked[row]:
-                    count = _insert(keys, listed, count, most, bits[row], row)
-                    if count == most:
-                        least = max(least, keys[most - 1] + np.int32(1))
-    return count
+                    keys[count] = key_of(bits[row], row)
+                    count += 1
+                    if count == KEYS:
+                        count, least = _thin_out(keys, most)
+    return in_order(keys, count, listed, most)
 
 
 @inner
@@ -69,30 +75,17 @@ def list_touched(
 
     The scores of masked rows are lost.
     """
-    bits = scores.view(np.int32)
-    size = _LANES
-    while size * _BLOCKS < n:
-        size *= 2
-    blocks = (n + size - 1) // size
-    tops, keys = np.empty(_BLOCKS, np.int32), np.empty(most, np.int32)
+    bits, keys = scores.view(np.int32), np.empty(KEYS, np.int64)
     for at in range(n):
-        if masked[touched[at]]:
-            bits[at] = 0
-    for block in range(blocks):
-        part, top = bits[block * size : min((block + 1) * size, n)], np.int32(0)
-        for at in range(part.shape[0]):
-            top = part[at] if part[at] > top else top
-        tops[block] = top
-    least = max(_kth_largest(tops, blocks, most, keys), np.int32(1))
-    count = 0
-    for block in range(blocks):
-        if tops[block] >= least:
-            for at in range(block * size, min((block + 1) * size, n)):
-                if bits[at] >= least:
-                    count = _insert(keys, listed, count, most, bits[at], touched[at])
-                    if count == most:
-                        least = max(least, keys[most - 1])
-    return count
+        bits[at] &= np.int32(masked[touched[at]]) - np.int32(1)
+    least, count = _reached(bits, n, most), 0
+    for at in range(n):
+        if bits[at] >= least:
+            keys[count] = key_of(bits[at], touched[at])
+            count += 1
+            if count == KEYS:
+                count, least = _thin_out(keys, most)
+    return in_order(keys, count, listed, most)
 
 
 @inner
@@ -148,21 +141,67 @@ def _list_block(
 
 
 @inner
-def _kth_largest(tops: NDArray[np.int32], n: int, k: int, kept: NDArray[np.int32]) -> np.int32:
-    """The k-th largest of n numbers, 0 where there are fewer; `kept` (int32[k]) is spent."""
-    if n < k:
-        return np.int32(0)
-    count = 0
+def _reached(bits: NDArray[np.int32], n: int, k: int) -> np.int32:
+    """A bound above 0 that k of n positive numbers reach, or more where ties leave no other.
+
+    It is made bit by bit from the highest on; 1 where fewer than k are above 0.
+    """
+    bound, some = np.int32(0), bits[:n]
+    for bit in range(30, -1, -1):
+        tried, reached = np.int32(bound | np.int32(np.int32(1) << np.int32(bit))), np.int32(0)
+        for at in range(some.shape[0]):
+            reached += np.int32(some[at] >= tried)
+        if reached >= k:
+            bound = tried
+            if reached == k:
+                break
+    return max(bound, np.int32(1))
+
+
+@inner
+def key_of(bits: np.int32, row: int) -> np.int64:
+    """Orders rows by `bits`, ties by row: what comes first has the larger key."""
+    return (np.int64(bits) << np.int64(32)) | (_LAST_ROW - np.int64(row))
+
+
+@inner
+def in_order(keys: NDArray[np.int64], n: int, rows: NDArray[np.int32], most: int) -> int:
+    """Write the rows of the largest `most` of n keys, the largest first; return how many.
+
+    No two keys are equal, and there is room for KEYS. A key's place is how many are larger: that
+    vectorises, and for so few it is faster than sorting.
+    """
+    filled = (n + _FILLED - 1) // _FILLED * _FILLED
+    keys[n:filled] = _LEAST
+    some = keys[:filled]
     for at in range(n):
-        top = tops[at]
-        if count < k or top > kept[count - 1]:
-            to = min(count, k - 1)
-            while to > 0 and kept[to - 1] < top:
-                kept[to] = kept[to - 1]
-                to -= 1
-            kept[to] = top
-            count = min(count + 1, k)
-    return kept[k - 1]
+        key, larger = keys[at], np.int64(0)
+        for other in range(some.shape[0]):
+            larger += np.int64(some[other] > key)
+        if larger < most:
+            rows[larger] = np.int32(_LAST_ROW - (key & _LAST_ROW))
+    return min(n, most)
+
+
+@inner
+def _thin_out(keys: NDArray[np.int64], most: int) -> tuple[int, np.int32]:
+    """Leave the largest `most` of KEYS keys; return how many, and the bits of the least."""
+    bound = np.int64(0)
+    for bit in range(62, -1, -1):
+        tried, reached = bound | np.int64(np.int64(1) << np.int64(bit)), np.int64(0)
+        for at in range(KEYS):
+            reached += np.int64(keys[at] >= tried)
+        if reached >= most:
+            bound = tried
+            if reached == most:
+                break
+    count, least = 0, keys[0]
+    for at in range(KEYS):
+        if keys[at] >= bound:
+            keys[count] = keys[at]
+            least = keys[at] if count == 0 else min(least, keys[at])
+            count += 1
+    return count, np.int32(least >> np.int64(32))
 
 
 @inner

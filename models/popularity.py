@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.compiled import inner
+from models.compiled import dividing, inner
 from models.listing import COUNTED, list_counted
 from models.settings import Popularity as Settings
 from models.tables import Arena
@@ -105,7 +105,7 @@ def learn(p: Popularity, item: int, weight: float, time: float, items: int) -> N
         p.scale[1] = 1.0
 
 
-@inner
+@dividing
 def _divide(counts: NDArray[np.float64], by: float, n: int) -> None:
     # The largest stays the largest: dividing never changes an order.
     for at in range(n):

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import dividing
 from models.features import CONTEXT, NAMES
 from models.settings import Ranker as Settings
 from models.tables import Arena
@@ -203,7 +204,7 @@ def _add(
             g[at_h + given + c] += total * context[c]
 
 
-@njit(cache=True, nogil=True)
+@dividing
 def _step(r: Ranker) -> None:
     """Adam on the full mini-batch; one that is not finite is dropped whole."""
     square = 0.0

@@ -16,6 +16,7 @@ from models.compiled import inner
 from models.examples import HISTORY, Past, Types
 from models.features import SOURCES
 from models.index import find
+from models.listing import KEYS, in_order, key_of
 from models.sources import list_sources, say_of_candidates
 from models.state import CANDIDATES, LISTED, Scratch, State
 from models.vectors import dot
@@ -96,7 +97,7 @@ def rank(s: State, w: Scratch, length: int, now: float, items: int) -> int:
     for at in range(count):
         w.final[at] = w.plain[at]
     _penalise(s, w, count, length)
-    _sort(w, count)
+    _sort(w.final, count, w.order)
     for at in range(count):
         w.place[w.candidates[at]] = 0
     return count
@@ -164,15 +165,16 @@ def _describe(s: State, w: Scratch, count: int, now: float) -> None:
 
 @inner
 def _find_first(ranks: NDArray[np.int32], best: NDArray[np.int8], count: int) -> None:
-    """Which source ranks each candidate first."""
-    first = np.full(count, LISTED, np.int32)
-    for at in range(count):
-        best[at] = -1
+    """Which source ranks each candidate first; of several the first of them."""
+    first = np.full(count, LISTED * _SOURCES, np.int32)
     for source in range(_SOURCES):
         rank = ranks[source]
         for at in range(count):
-            if 0 <= rank[at] < first[at]:
-                best[at], first[at] = source, rank[at]
+            # Without a branch: it vectorises. Of -1, listed nowhere, the unsigned is the largest.
+            place = np.int32(min(np.uint32(rank[at]), np.uint32(LISTED)))
+            first[at] = min(first[at], np.int32(place * _SOURCES + source))
+    for at in range(count):
+        best[at] = first[at] % _SOURCES if first[at] < LISTED * _SOURCES else -1
 
 
 @inner
@@ -213,10 +215,26 @@ def _penalise(s: State, w: Scratch, count: int, length: int) -> None:
 
 
 @inner
-def _sort(w: Scratch, count: int) -> None:
-    keys = np.empty(count, np.float64)
+def _sort(final: NDArray[np.float64], count: int, order: NDArray[np.int32]) -> None:
+    """Write the numbers of `count` scores, best first; ties keep their order."""
+    near, keys = np.empty(count, np.float32), np.empty(KEYS, np.int64)
     for at in range(count):
-        keys[at] = -w.final[at]
-    order = np.argsort(keys, kind="mergesort")
+        near[at] = final[at] if final[at] == final[at] else -np.inf  # what is no number
+    bits = near.view(np.int32)
     for at in range(count):
-        w.order[at] = order[at]
+        # Of a negative float the larger bits are the lower number.
+        down = np.int32(bits[at] >> np.int32(31)) & np.int32(0x7FFFFFFF)
+        keys[at] = key_of(np.int32(bits[at] ^ down), at)
+    in_order(keys, count, order, count)
+    # Rounded they are in order; what rounding made equal lies side by side.
+    for last in range(1, count):
+        to, row = last, order[last]
+        while to > 0 and _comes_before(final, row, order[to - 1]):
+            order[to] = order[to - 1]
+            to -= 1
+        order[to] = row
+
+
+@inner
+def _comes_before(final: NDArray[np.float64], row: int, other: int) -> bool:
+    return final[row] > final[other] or (final[row] == final[other] and row < other)

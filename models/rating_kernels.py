@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models import rating_neighbours, rating_stack
-from models.compiled import inner
+from models.compiled import dividing, inner
 from models.index import find, insert
 from models.rating_neighbours import Near
 from models.rating_tables import (
@@ -250,7 +250,7 @@ def _learn_bias(t: Tables, user: int, item: int, residual: float) -> None:
     i[1] += _ITEM_DRIFT - i[1] * i[1] / spread
 
 
-@inner
+@dividing
 def _learn_factors(t: Tables, w: Work, user: int, item: int, residual: float) -> None:
     """A step of the user's and the item's filters, and of the echo of all in the ring."""
     said, spread, factors = _by_factors(t, w, user, item), 1.0, w.who.shape[0]
@@ -275,7 +275,7 @@ def _learn_factors(t: Tables, w: Work, user: int, item: int, residual: float) ->
         vp[f] += _FACTOR_DRIFT - (vp[f] * old) ** 2 / spread
 
 
-@inner
+@dividing
 def _learn_taste(t: Tables, w: Work, user: int, item: int, residual: float) -> None:
     """Bayesian linear regression of the user's residuals on what the item is, one row further."""
     error = residual - _by_taste(t, w, user, item)
