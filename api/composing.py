@@ -20,9 +20,9 @@ from models.answers import Listed
 from models.reader import Reader
 
 #: Items as they are sent: JSON objects.
-Items = list[Raw]
+Items = list[bytes]
 
-_encode: Final = msgspec.json.Encoder().encode
+_encoder: Final = msgspec.json.Encoder()
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -46,37 +46,56 @@ class Composed(NamedTuple):
 
 def compose(reader: Reader, places: Sequence[Listed], wanted: Wanted) -> Composed:
     """The final list; `places` are those of this very reader."""
-    items = [_item(reader, place, wanted) for place in places]
     rows = [place.row for place in places]
+    described = reader.described(rows)
+    if wanted.fields is not None:
+        described = [chosen(item, wanted.fields) for item in described]
+    items = list(map(joined, described, _said(reader, places, wanted.explain)))
     return Composed(items, reader.ids_of(rows), places, reader.keys_of(rows))
 
 
-def _item(reader: Reader, place: Listed, wanted: Wanted) -> Raw:
-    explanation = _explanation(reader, place) if wanted.explain else None
-    because = reader.ids_of(place.because)
-    said = _encode(_Place(place.score, place.reason, because, explanation))
-    return joined(chosen(reader.described(place.row), wanted.fields), said)
+def _said(reader: Reader, places: Sequence[Listed], explain: bool) -> list[bytes]:
+    """What is said of every place, as JSON: lines of one text, for one call writes them all."""
+    causes = {row for place in places for row in place.because}  # of many places the same few
+    names = dict(zip(causes, reader.ids_of(causes), strict=True))
+    said = [
+        _Place(
+            place.score, place.reason, [names[row] for row in place.because],
+            _explanation(reader, place) if explain else None,
+        )
+        for place in places
+    ]  # fmt: skip
+    return _encoder.encode_lines(said).splitlines()
 
 
-def joined(described: bytes, said: bytes) -> Raw:
+def joined(described: bytes, said: bytes) -> bytes:
     """One object of two, none of which is empty.
 
-    >>> bytes(joined(b'{"item_id":"tea"}', b'{"score":0.5}'))
+    >>> joined(b'{"item_id":"tea"}', b'{"score":0.5}')
     b'{"item_id":"tea","score":0.5}'
     """
-    return Raw(described[:-1] + b"," + said[1:])
+    return b"%b,%b" % (described[:-1], said[1:])
 
 
-def chosen(described: bytes, fields: Sequence[str] | None) -> bytes:
-    """The id and those of the catalogue's fields that are wanted, None: all there are.
+def array_of(items: Items) -> Raw:
+    """The items as one JSON array.
+
+    >>> bytes(array_of([b'{"item_id":"tea"}', b'{"item_id":"cup"}']))
+    b'[{"item_id":"tea"},{"item_id":"cup"}]'
+    """
+    return Raw(b"[%b]" % b",".join(items))
+
+
+def chosen(described: bytes, fields: Sequence[str]) -> bytes:
+    """The id and those of the catalogue's fields that are wanted.
 
     >>> chosen(b'{"item_id":"tea","title":"Tea","price":3.5}', ["price"])
     b'{"item_id":"tea","price":3.5}'
     """
-    if fields is None:
-        return described
     document = _decode(described)
-    return _encode({name: document[name] for name in ("item_id", *fields) if name in document})
+    return _encoder.encode(
+        {name: document[name] for name in ("item_id", *fields) if name in document}
+    )
 
 
 def _explanation(reader: Reader, place: Listed) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
@@ -16,6 +16,7 @@ from stream.errors import DependencyLeftAlone, LogUnavailable, StoreUnavailable,
 from stream.impressions import Impression
 from stream.service import Applied, Checked, Reading, Receipt, Service
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.5, 1, 5)
@@ -33,14 +34,14 @@ class _Dependency:
         self._observe = seconds.labels(name).observe
         self._failure = failure
 
-    async def call(self, asked: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, asked: Callable[P, Awaitable[T]], *args: P.args, **named: P.kwargs) -> T:
         """Call, and note how it went. Raises DependencyLeftAlone without calling."""
         ticket = self.breaker.admit()
         if ticket is None:
             raise DependencyLeftAlone(self.name, self.breaker.retry_after_s())
         started = time.perf_counter()
         try:
-            answer = await asked()
+            answer = await asked(*args, **named)
         except BaseException as error:
             if self._failure(error):
                 self.breaker.failed(ticket)
@@ -105,23 +106,25 @@ class Dependencies:
         self._service.append_impressions(impressions)
 
     async def read(self, user_id: str) -> Reading:
-        return await self._rows.call(lambda: self._service.read(user_id))
+        return await self._rows.call(self._service.read, user_id)
 
     async def wait(self, user_id: str, after: dict[int, int], timeout_s: float) -> bool:
-        return await self._positions.call(lambda: self._service.wait(user_id, after, timeout_s))
+        return await self._positions.call(self._service.wait, user_id, after, timeout_s)
 
     async def append_feedback(self, events: Sequence[Checked], imported: bool) -> Receipt:
-        return await self._append(lambda: self._service.append_feedback(events, imported))
+        return await self._append(self._service.append_feedback, events, imported)
 
     async def append_control(self, bodies: Sequence[bytes]) -> Receipt:
-        return await self._append(lambda: self._service.append_control(bodies))
+        return await self._append(self._service.append_control, bodies)
 
     async def apply_settings(self, settings: LearningSettings) -> Applied:
-        return await self._append(lambda: self._service.apply_settings(settings))
+        return await self._append(self._service.apply_settings, settings)
 
-    async def _append(self, asked: Callable[[], Awaitable[T]]) -> T:
+    async def _append(
+        self, asked: Callable[P, Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
         try:
-            return await self._log.call(asked)
+            return await self._log.call(asked, *args, **named)
         except DependencyLeftAlone as error:
             raise LogUnavailable(str(error), error.retry_after_s) from None
 

@@ -6,12 +6,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable
 
-import msgspec
 from msgspec import Raw
 
 from api.ladder import Answer
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Kept:
@@ -37,14 +34,9 @@ class Kept:
             self._answers.popitem(last=False)
 
 
-def encoded(answer: Answer) -> Raw:
-    """The items as they are sent."""
-    return Raw(_encode(answer.items))
-
-
 def tag_of(items: Raw, answer: Answer, degraded: bool) -> str:
     """A weak ETag over the list; when and under which id it was answered is outside it."""
-    digest = hashlib.blake2b(bytes(items), digest_size=12)
+    digest = hashlib.blake2b(items, digest_size=12)
     digest.update(f"{answer.served_by}{degraded}".encode())
     return f'W/"{digest.hexdigest()}"'
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -37,10 +38,6 @@ _WARN_EVERY_S: Final = 1.0
 _NO_KEYS: Final = np.empty(0, np.uint64)
 
 logger = structlog.get_logger(__name__)
-
-
-class RowsAway(Exception):
-    """The rows of users could not be read for this request."""
 
 
 class Answer(NamedTuple):
@@ -80,7 +77,7 @@ def _knows(reader: Reader, row: UserRow) -> bool:
 
 
 def _trend(wanted: Wanted) -> Rung:
-    return "trending", lambda reader: _trending(reader, wanted)
+    return "trending", partial(_trending, wanted=wanted)
 
 
 def _trending(reader: Reader, wanted: Wanted, row: UserRow | None = None) -> Sequence[Listed]:
@@ -120,25 +117,13 @@ class Ladder:
         `reading` is None where the row could not be had: the answer is then degraded.
         """
         row = reading.row if reading else None
-        acted = _has_acted(row)
-
-        def from_past(reader: Reader) -> Sequence[Listed] | None:
-            if reading is None:
-                raise RowsAway
-            return _recommended(reader, row, wanted) if acted else None
-
-        def for_strangers(reader: Reader) -> Sequence[Listed] | None:
-            if acted:
-                return None
-            # Of somebody who has not acted yet, attributes may be known.
-            return _recommended(reader, row, wanted)
-
-        def from_trend(reader: Reader) -> Sequence[Listed]:
-            return _trending(reader, wanted, row)
-
-        rungs: list[Rung] = [("personal", from_past)]
-        rungs += [("trending", for_strangers), ("trending", from_trend)]
-        return self._first(rungs, wanted)
+        # Of somebody who has not acted yet, attributes may be known.
+        name = "personal" if _has_acted(row) else "trending"
+        rungs: tuple[Rung, ...] = (
+            (name, partial(_recommended, row=row, wanted=wanted)),
+            ("trending", partial(_trending, wanted=wanted, row=row)),
+        )
+        return self._first(rungs, wanted, degraded=reading is None)
 
     def session(self, past: Callable[[], UserRow | None], wanted: Wanted) -> Answer:
         """For events that came with the request; trending where no item of theirs is known."""
@@ -147,7 +132,7 @@ class Ladder:
             row = past()
             return _recommended(reader, row, wanted) if row and _knows(reader, row) else None
 
-        return self._first([("session", from_past), _trend(wanted)], wanted)
+        return self._first((("session", from_past), _trend(wanted)), wanted)
 
     def many(
         self, user_ids: Sequence[str], readings: Sequence[Reading | None], wanted: Wanted
@@ -188,11 +173,11 @@ class Ladder:
         def alike(reader: Reader) -> Sequence[Listed] | None:
             return reader.similar(item_id, k) or None
 
-        return self._first([("session", alike), _trend(others)], others)
+        return self._first((("session", alike), _trend(others)), others)
 
     def trending(self, k: int) -> Answer:
         wanted = Wanted(k)
-        return self._first([_trend(wanted)], wanted)
+        return self._first((_trend(wanted),), wanted)
 
     def hurried(self) -> bool:
         """Whether lists come from what is kept, because requests pile up."""
@@ -208,19 +193,18 @@ class Ladder:
         self._load.shed("rung")
         return Answer(items, "trending", True)
 
-    def _first(self, rungs: list[Rung], wanted: Wanted) -> Answer:
-        """The first rung that answers; None means that it does not apply, which is no fault."""
+    def _first(self, rungs: Sequence[Rung], wanted: Wanted, degraded: bool = False) -> Answer:
+        """The first rung that answers; None means that it does not apply, which is no fault.
+
+        `degraded`: a rung above these had been there, but for a fault.
+        """
         if self.hurried() and (hurried := self._in_a_hurry(wanted)):
             return hurried
-        degraded = False
         for name, rung in rungs:
             try:
                 reader = self._service.model.reader
                 listed = rung(reader)
                 shown = None if listed is None else compose(reader, listed, wanted)
-            except RowsAway:  # told where it happened
-                degraded = True
-                continue
             except Exception:  # noqa: BLE001 - whatever broke, the next rung answers
                 self._warn(name)
                 degraded = True

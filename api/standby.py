@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Raw
 
 from api.composing import Items, bare_explanation, chosen, joined
 from api.wanted import Wanted
@@ -22,14 +21,14 @@ class _Item(NamedTuple):
     """As it was sent; `fields` is the same to look into."""
 
     key: int
-    sent: Raw
+    sent: bytes
     fields: dict[str, Any]
 
 
 class Standby:
     """Items kept with what was known of them."""
 
-    def __init__(self, items: Sequence[Raw] = (), key_of: Callable[[str], int] = hash) -> None:
+    def __init__(self, items: Sequence[bytes] = (), key_of: Callable[[str], int] = hash) -> None:
         found = [(item, _decode(item)) for item in items]
         self._items = [_Item(key_of(fields["item_id"]), item, fields) for item, fields in found]
 
@@ -55,12 +54,14 @@ def _is_listed(model: Model, key: int) -> bool:
         return True
 
 
-def _shaped(item: _Item, wanted: Wanted) -> Raw:
+def _shaped(item: _Item, wanted: Wanted) -> bytes:
     said = {name: item.fields[name] for name in _SAID}
     if wanted.explain:
         said["explanation"] = bare_explanation(said["score"], said["reason"])
-    described = {name: value for name, value in item.fields.items() if name not in _SAID}
-    return joined(chosen(_encode(described), wanted.fields), _encode(said))
+    described = _encode({name: v for name, v in item.fields.items() if name not in _SAID})
+    if wanted.fields is not None:
+        described = chosen(described, wanted.fields)
+    return joined(described, _encode(said))
 
 
 def _fits(item: _Item, filters: Filters) -> bool:

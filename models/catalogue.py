@@ -57,9 +57,13 @@ class Catalogue:
         ids = self._ids
         return [ids[row].decode() for row in rows]
 
-    def described(self, row: int) -> bytes:
-        """The catalogue's fields of a row as JSON, `item_id` among them whatever else is known."""
-        return self._documents[row] or msgspec.json.encode({"item_id": self._ids[row].decode()})
+    def described(self, rows: Iterable[int]) -> list[bytes]:
+        """The catalogue's fields of rows as JSON, `item_id` among them whatever else is known."""
+        documents = self._documents
+        return [documents[row] or self._bare(row) for row in rows]
+
+    def _bare(self, row: int) -> bytes:
+        return msgspec.json.encode({"item_id": self._ids[row].decode()})
 
     def document(self, row: int) -> dict[str, Any] | None:
         """The catalogue's fields of a row, None where it was never put or was deleted."""

@@ -92,9 +92,9 @@ class Reader:
         row = self.row_of(self.key_of(item_id))
         return self.document(row) if row >= 0 else None
 
-    def described(self, row: int) -> bytes:
-        """The catalogue's fields of an item as JSON: at least its `item_id`."""
-        return self._catalogue.described(row)
+    def described(self, rows: Iterable[int]) -> list[bytes]:
+        """The catalogue's fields of every item as JSON: at least its `item_id`."""
+        return self._catalogue.described(rows)
 
     def is_listed(self, key: int) -> bool:
         """Whether an item may be in lists: it is known, and was not taken out of the catalogue."""

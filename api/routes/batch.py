@@ -14,6 +14,7 @@ from api import schemas
 from api.aside import Aside
 from api.bodies import crowd_of
 from api.call import Call, Incoming
+from api.composing import array_of
 from api.ladder import Ladder
 from api.metrics import Metrics
 from api.responses import answered
@@ -68,7 +69,7 @@ class Lists:
             lists.append(
                 {
                     "user_id": user_id,
-                    "items": answer.items,
+                    "items": array_of(answer.items),
                     "served_by": answer.served_by,
                     "degraded": answer.degraded,
                 }

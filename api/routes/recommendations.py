@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +15,9 @@ from api import schemas
 from api.aside import Aside
 from api.bodies import session_of
 from api.call import Call, Incoming
-from api.kept import Kept, encoded, matches, tag_of
+from api.composing import array_of
+from api.deadline import within
+from api.kept import Kept, matches, tag_of
 from api.ladder import Answer, Ladder
 from api.metrics import Metrics
 from api.paging import next_page, turned
@@ -78,8 +79,7 @@ class Serving:
     cache_entries: int = 0
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """Whose list, as what, and whether it may leave a trace. `user_id` None: a session's."""
 
     user_id: str | None
@@ -137,8 +137,7 @@ class Recommendations:
         if self._ladder.hurried():
             return None
         try:
-            async with asyncio.timeout(_DEADLINE_S):
-                return await self._service.read(user_id)
+            return await within(_DEADLINE_S, self._service.read(user_id))
         except DependencyLeftAlone:
             pass  # the breaker has told
         except (StreamError, TimeoutError) as error:
@@ -177,7 +176,7 @@ class Recommendations:
     ) -> Response:
         degraded = answer.degraded or not in_time
         self._metrics.served(answer.served_by, degraded)
-        items = encoded(answer)
+        items = array_of(answer.items)
         tag = tag_of(items, answer, degraded)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if request.if_none_match and matches(tag, request.if_none_match):
@@ -201,7 +200,7 @@ class Recommendations:
 
     def _listed(self, answer: Answer) -> Response:
         self._metrics.served(answer.served_by, answer.degraded)
-        return answered({"items": answer.items, "served_by": answer.served_by})
+        return answered({"items": array_of(answer.items), "served_by": answer.served_by})
 
 
 def calls(
