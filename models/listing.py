@@ -27,8 +27,9 @@ _LEAST: Final = np.int64(-(2**63))
 _LAST_ROW: Final = np.int64(2**31 - 1)
 #: Items of a block of counts. With smaller ones more maxima are read, with larger ones more counts.
 COUNTED: Final = 64
-# Blocks of counts looked into beyond the length of the list before all are: the user has had
-# the best of some.
+# Blocks of counts looked into at first: those sought are often near each other. Where they are
+# not, so many beyond the length of the list: the user has had the best of some.
+_FEW: Final = 8
 _SPARE: Final = 28
 _MOST_BLOCKS: Final = 128
 
@@ -98,32 +99,43 @@ def list_counted(
     Blocks are looked into from the largest down, until the next holds nothing that is listed.
     """
     blocks = (items + COUNTED - 1) // COUNTED
-    firsts, count = min(most + _SPARE, _MOST_BLOCKS, blocks), 0
-    order, keys = np.empty(_MOST_BLOCKS, np.int32), np.empty(_MOST_BLOCKS, np.float64)
-    found = np.empty(most, np.float32)
+    scores, order = np.empty(blocks, np.float32), np.empty(_MOST_BLOCKS, np.int32)
     for block in range(blocks):
-        if count < firsts or tops[block] > keys[firsts - 1]:
-            count = _insert(keys, order, count, firsts, tops[block], block)
-    listed_count, low = 0, np.float32(0.0)
-    for at in range(firsts):
-        top = np.float32(keys[at] * share)
-        if top < low or top <= 0.0:
+        scores[block] = np.float32(tops[block] * share)
+    found, listed_count = np.empty(most, np.float32), 0
+    for firsts in (_FEW, min(most + _SPARE, _MOST_BLOCKS)):
+        looked_into, listed_count, low = _largest(scores, firsts, order), 0, np.float32(0.0)
+        for at in range(looked_into):
+            if scores[order[at]] < low:
+                return listed_count
+            listed_count = _list_block(
+                counts, order[at], share, masked, listed, found, listed_count, most, items
+            )
+            low = found[most - 1] if listed_count == most else np.float32(0.0)
+        if looked_into < firsts or scores[order[looked_into - 1]] < low:
             return listed_count
-        listed_count = _list_block(
-            counts, order[at], share, masked, listed, found, listed_count, most, items
-        )
-        low = found[most - 1] if listed_count == most else np.float32(0.0)
-    if firsts == blocks or np.float32(keys[firsts - 1] * share) < low:
-        return listed_count
     # Too much is masked: whatever block holds something, in the order of rows.
     listed_count = 0
     for block in range(blocks):
-        top = np.float32(tops[block] * share)
-        if top > 0.0 and (listed_count < most or top >= found[most - 1]):
+        if scores[block] > 0.0 and (listed_count < most or scores[block] >= found[most - 1]):
             listed_count = _list_block(
                 counts, block, share, masked, listed, found, listed_count, most, items
             )
     return listed_count
+
+
+@inner
+def _largest(scores: NDArray[np.float32], most: int, order: NDArray[np.int32]) -> int:
+    """Write the numbers of the `most` largest above 0, the largest first; return how many."""
+    bits, keys, count = scores.view(np.int32), np.empty(KEYS, np.int64), 0
+    least = _reached(bits, bits.shape[0], most)
+    for at in range(bits.shape[0]):
+        if bits[at] >= least:
+            keys[count] = key_of(bits[at], at)
+            count += 1
+            if count == KEYS:
+                count, least = _thin_out(keys, most)
+    return in_order(keys, count, order, most)
 
 
 @inner
