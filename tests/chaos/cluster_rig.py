@@ -135,7 +135,7 @@ class Rig:
         for number in range(apis):
             self.await_api(number)
         items = [{"item_id": f"i{n}", "title": f"item {n}"} for n in range(ITEMS)]
-        answer = httpx.put(f"{self.urls[0]}/v1/items", json={"items": items}, timeout=20)
+        answer = httpx.put(f"{self.urls[0]}/v1/items", json={"items": items}, timeout=60)
         assert answer.status_code == 202, answer.text
         self._minding.start()
 
@@ -289,7 +289,7 @@ class Rig:
             )
 
     def _shows(self, url: str, item_id: str, after: dict[str, Any]) -> bool:
-        answer = httpx.get(f"{url}/v1/users/u1", params=after, timeout=20)
+        answer = httpx.get(f"{url}/v1/users/u1", params=after, timeout=60)
         return answer.status_code == 200 and answer.json()["history"][0]["item_id"] == item_id
 
     def leader(self, topic: str, partition: int = 0) -> Broker:
@@ -308,7 +308,7 @@ class Rig:
 
     def metric(self, url: str, name: str) -> float:
         """The sum of a metric over its labels, by an API process."""
-        told = httpx.get(f"{url}/metrics", timeout=20).text
+        told = httpx.get(f"{url}/metrics", timeout=60).text
         return sum(float(n) for n in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", told, re.MULTILINE))
 
     def commit(self, offset: int) -> None:

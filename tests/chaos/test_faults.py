@@ -31,17 +31,17 @@ def test_a_full_disk_refuses_and_recovers(server: Any, client: Any, check: Any) 
         full_at = len(client.acknowledged)
         answered = client.answered
         # Ten times what the clients send at once: where there is no room for that, none for this.
-        refusal = httpx.post(f"{server.url}/v1/events", json=events(1_000), timeout=20)
+        refusal = httpx.post(f"{server.url}/v1/events", json=events(1_000), timeout=60)
         assert refusal.status_code == 503
         assert int(refusal.headers["retry-after"]) >= 1
         assert refusal.json()["error"]["code"]
         _until(lambda: client.answered > answered + 20, "no lists while the disk was full")
-        assert httpx.get(f"{server.url}/livez", timeout=20).status_code == 200
+        assert httpx.get(f"{server.url}/livez", timeout=60).status_code == 200
         server.limit_files(-1)
         client.wait_for(300)
         assert len(client.acknowledged) > full_at
     assert not client.errors, client.errors[:5]
-    again = httpx.post(f"{server.url}/v1/events", json=events(100), timeout=20)
+    again = httpx.post(f"{server.url}/v1/events", json=events(100), timeout=60)
     assert again.status_code == 202
     assert server.stop() == 0
     check(server.folder, client.acknowledged | {("u", f"x{n}") for n in range(100)})
@@ -95,7 +95,7 @@ POISON = {
 
 def test_poison_in_the_log_becomes_dead_letters_and_the_next_events_flow(server: Any) -> None:
     server.start()
-    assert httpx.post(f"{server.url}/v1/events", json=events(10), timeout=20).status_code == 202
+    assert httpx.post(f"{server.url}/v1/events", json=events(10), timeout=60).status_code == 202
     server.kill()
     log = sqlite3.connect(server.folder / "log.sqlite")
     [(end,)] = log.execute("select max(position) + 1 from records")
@@ -105,12 +105,12 @@ def test_poison_in_the_log_becomes_dead_letters_and_the_next_events_flow(server:
     log.commit()
     log.close()
     server.start()
-    sent = httpx.post(f"{server.url}/v1/events", json=events(30), timeout=20)
+    sent = httpx.post(f"{server.url}/v1/events", json=events(30), timeout=60)
     assert sent.json()["duplicates"] == 10
     after = {"after": sent.json()["position"], "wait_ms": 5000}
 
     def is_learned() -> bool:
-        listed = httpx.get(f"{server.url}/v1/users/u/recommendations", params=after, timeout=20)
+        listed = httpx.get(f"{server.url}/v1/users/u/recommendations", params=after, timeout=60)
         assert listed.status_code == 200
         return listed.json()["degraded"] is False
 

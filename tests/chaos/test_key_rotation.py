@@ -16,7 +16,7 @@ def test_both_keys_are_good_until_the_old_one_is_revoked(server: Server) -> None
     file = KeyFile(server.folder / "keys.json")
     old, old_text = file.create(("read",))
     server.start()
-    with httpx.Client(base_url=server.url, timeout=20) as http:
+    with httpx.Client(base_url=server.url, timeout=60) as http:
 
         def said(text: str) -> int:
             return http.get(LIST, headers={"x-api-key": text}).status_code

@@ -19,7 +19,15 @@ from config.load import load
 from stream.cluster.offline import TopicReader
 from stream.kafka.envelopes import partition_of
 from stream.kafka.names import Topics
-from tests.cluster.test_cluster import Cluster, events, eventually, running, send, whole
+from tests.cluster.test_cluster import (
+    Cluster,
+    events,
+    eventually,
+    newest,
+    running,
+    send,
+    whole,
+)
 
 PARTITIONS = 3
 SAME = ("positions", "applied", "duplicates", "capped", "dead_letters", "other", "users", "items")
@@ -116,7 +124,7 @@ def switch_and_back(cluster: Cluster, api: httpx.Client, filling: subprocess.Pop
     click = {"type": "like", "user_id": "u1", "item_id": "i39", "event_id": "click"}
     position = api.post("/v1/events", json=click).json()["position"]
     assert whole(api, "u1", after=position, wait_ms=5000)["served_by"] == "personal"
-    assert api.get("/v1/users/u1").json()["history"][0]["item_id"] == "i39"
+    eventually(lambda: newest(api, "u1") == "i39")
     with redis.Redis.from_url(cluster.environment["FRESHET_REDIS__URL"]) as store:
         key = f"{{{live}}}:served"
         store.delete(key)  # as when Redis is emptied: who has seen the pointer puts it back

@@ -25,7 +25,7 @@ class Shop:
     """A model, how far it has learned, and what Redis tells others of it."""
 
     def __init__(self, url: str) -> None:
-        self.link = Link(url, timeout_s=2.0)
+        self.link = Link(url, timeout_s=30.0)
         self.model = Model(LearningSettings())
         self.next: int | None = None
         self.publishing = self.other()
