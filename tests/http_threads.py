@@ -13,9 +13,22 @@ from typing import Any
 import uvicorn
 
 from api.connections import Connection
+from stream.embedded import Embedded
 
 # Server and test share the interpreter: at the default of 5 ms each answer waits for its turn.
 _SWITCH_S = 0.0005
+
+
+# A learner that was started loads its kernels before it reads: seconds, on a slow machine.
+_READY_S = 120.0
+
+
+def await_ready(service: Embedded) -> None:
+    """Wait until a service that was started says that it has read its log."""
+    until = time.monotonic() + _READY_S
+    while (reason := service.ready()) is not None:
+        assert time.monotonic() < until, reason
+        time.sleep(0.01)
 
 
 @contextmanager

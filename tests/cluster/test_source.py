@@ -65,9 +65,10 @@ def finish(cluster: Toys, count: int) -> None:
     while len(cluster.running) > 1:
         cluster.stop(cluster.running[0])
     # Whoever is left owns all, from the last snapshots on.
-    until(lambda: len(cluster.loaded()) == 4)
+    [last] = cluster.running
+    until(lambda: cluster.loaded(last) == 4)
     until(lambda: cluster.handled() >= count)
-    cluster.stop(cluster.running[0])
+    cluster.stop(last)
     saved, truth = cluster.saved(), replay(cluster.bootstrap, cluster.topic)
     assert {p: s["next"] for p, s in saved.items()} == {p: s["next"] for p, s in truth.items()}
     assert saved == truth
@@ -280,8 +281,9 @@ def test_two_stages_in_one_process(
         worker = cluster.start(*options, "--instance", "one")
         until(handled(cluster, count * share, out))
         cluster.kill(worker)
-    cluster.start(*options, "--instance", "one")
+    worker = cluster.start(*options, "--instance", "one")
     produced.join()
+    until(lambda: cluster.loaded(worker, out) == 1)
     until(lambda: cluster.handled(out) >= count)
     finish(cluster, count)
     assert cluster.saved(out)[0]["count"] == count

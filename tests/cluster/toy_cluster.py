@@ -137,11 +137,15 @@ class Toys:
         ]
         return sorted((x for x in lines if x["what"] == what), key=lambda x: float(x["at"]))
 
-    def loaded(self) -> dict[str, int | None]:
-        """The partitions of the first topic that were last loaded by a process."""
-        lines = [line["next"] for line in self.log("loaded")]
+    def loaded(self, worker: subprocess.Popen[bytes], topic: str | None = None) -> int:
+        """How many partitions of a topic a worker loaded last.
+
+        Until then their progress is that of who had them before, and may have been killed.
+        """
+        prefix = f"{topic or self.topic}-"
+        mine = [line["next"] for line in self.log("loaded") if line["pid"] == worker.pid]
         return next(
-            (new for new in reversed(lines) if any(tp.startswith(self.topic) for tp in new)), {}
+            (len(new) for new in reversed(mine) if any(tp.startswith(prefix) for tp in new)), 0
         )
 
     def errors(self) -> str:

@@ -15,7 +15,7 @@ import pytest
 from api.app import create_app
 from config import bootstrap
 from config.load import load
-from tests.http_threads import in_a_thread
+from tests.http_threads import await_ready, in_a_thread
 
 CORPUS = Path(__file__).parents[1] / "fuzz"
 CALLS = {
@@ -35,6 +35,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     running.service.catch_up()
     running.service.start()
     try:
+        await_ready(running.service)
         with (
             in_a_thread(create_app(running.service)) as url,
             httpx.Client(base_url=url, timeout=60) as made,

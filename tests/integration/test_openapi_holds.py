@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from config import bootstrap
 from config.load import load
-from tests.http_threads import in_a_thread
+from tests.http_threads import await_ready, in_a_thread
 from tests.unit.api.conftest import FakeService
 
 CHECKS = [
@@ -48,6 +48,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.service.catch_up()
     running.service.start()
     try:
+        await_ready(running.service)
         with in_a_thread(create_app(running.service)) as url:
             yield url
     finally:
