@@ -290,6 +290,7 @@ def test_two_stages_in_one_process(
     assert cluster.log("gap") == []
 
 
+@pytest.mark.full
 def test_latency(cluster: Toys) -> None:
     """Printed, not asserted: producer's send to the handler, at 200 records a second."""
     worker = cluster.start("--latency")

@@ -25,19 +25,19 @@ class Full:
     def prepare_leaving(self, pace: Callable[[float], object]) -> None:
         self.begun += 1
         pace(0.0)
-        self.let.wait(10)
+        self.let.wait(60)
         self.full = False
 
 
 def test_it_is_got_once_and_beside() -> None:
     model: Any = Full()
-    ahead = Ahead()
+    ahead, others = Ahead(), set(threading.enumerate())
     for _ in range(3):
         ahead.look(model)  # does not wait
     assert model.full
-    [thread] = [one for one in threading.enumerate() if one.name == "ahead"]
+    [thread] = set(threading.enumerate()) - others
     model.let.set()
-    thread.join(10)
+    thread.join(60)
     ahead.look(model)
     assert model.begun == 1 and not model.full
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_got_is_told_once_a_filling(caplog: pytest.LogCaptureFixt
         ahead.look(model)
         for thread in threading.enumerate():
             if thread.name == "ahead":
-                thread.join(10)
+                thread.join(60)
 
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
