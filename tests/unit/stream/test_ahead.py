@@ -35,7 +35,7 @@ def test_it_is_got_once_and_beside() -> None:
     for _ in range(3):
         ahead.look(model)  # does not wait
     assert model.full
-    [thread] = set(threading.enumerate()) - others
+    [thread] = {one for one in threading.enumerate() if one.name == "ahead"} - others
     model.let.set()
     thread.join(60)
     ahead.look(model)
