@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -15,13 +16,12 @@ from api.errors import Refused, envelope, refusal_of, unavailable
 from api.guard import Access, Guard
 from api.limits import read_body
 from api.observe import SEEN, Seen
-from api.query import Param, read_query
+from api.query import Param, Query
 from api.raw_path import id_from_path
 from stream.errors import InvalidEvent, LogUnavailable
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """A request after its path and query were read and found right."""
 
     ids: dict[str, str]
@@ -34,7 +34,11 @@ class Incoming:
         return await read_body(self.scope, self.receive)
 
     def header(self, name: bytes) -> str:
-        return next((v.decode("latin-1") for n, v in self.scope["headers"] if n == name), "")
+        """The first header of this name, which is in lower case; empty where there is none."""
+        for given, value in self.scope["headers"]:
+            if given == name:
+                return str(value, "latin-1")
+        return ""
 
 
 Handler = Callable[[Incoming], Awaitable[Response]]
@@ -71,6 +75,11 @@ class Call:
         parts = self.path.split("/")
         return tuple(part[1:-1] for part in parts if part.startswith("{"))
 
+    @cached_property
+    def reads(self) -> Callable[[bytes], dict[str, Any]]:
+        """What makes values of a query. Raises Refused or InvalidEvent."""
+        return Query(self.query).read
+
 
 class Endpoint:
     """The ASGI app of one path: reads, calls, and turns every refusal into the envelope."""
@@ -95,7 +104,7 @@ class Endpoint:
             self._guard.admit(scope, call.access)
             incoming = _read(call, scope, receive)
             seen.ids = incoming.ids
-            if any(incoming.query[name] for name in call.admin):
+            if call.admin and any(incoming.query[name] for name in call.admin):
                 self._guard.require(scope, "admin")
             response = await call.handle(incoming)
         except InvalidEvent as error:
@@ -110,7 +119,7 @@ class Endpoint:
 def _read(call: Call, scope: Scope, receive: Receive) -> Incoming:
     segments = scope["path_params"]
     ids = {name: id_from_path(name, segments[name]) for name in call.ids}
-    return Incoming(ids, read_query(scope["query_string"], call.query), scope, receive)
+    return Incoming(ids, call.reads(scope["query_string"]), scope, receive)
 
 
 def endpoints_of(calls: Iterable[Call], guard: Guard) -> dict[str, Endpoint]:

@@ -6,15 +6,17 @@ A client may be slow; it may not hold a connection, memory or a place in the que
 from __future__ import annotations
 
 from asyncio import BaseTransport, Event, TimerHandle
-from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
+from httptools import parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.exchange import Exchange
 from api.load import PLACE
 from api.observe import new_request_id
-from api.shed import EXEMPT
+from api.shed import EXEMPT, Refusal
 
 #: From the first byte of a head (of a connection, for its first) to its end.
 HEAD_S: Final = 10.0
@@ -27,9 +29,6 @@ HEAD_BYTES: Final = 1 << 17
 #: What the parser takes; its numbers have 16 bits.
 URL_BYTES: Final = (1 << 16) - 1
 _WITH_BODY: Final = (b"content-length", b"transfer-encoding", b"expect")
-
-#: Answers all of a response, given how many requests are in hand; None where there is room.
-Refuse = Callable[[int], bytes | None]
 
 
 class _Answered:
@@ -46,10 +45,12 @@ _ANSWERED: Final[Any] = _Answered()
 class Connection(HttpToolsProtocol):
     """One client's connection, for uvicorn's `http=`."""
 
-    #: What to answer at once as there are so many requests in hand already; None: nothing.
-    refusal: Refuse | None = None
+    #: What answers at once while there are too many requests in hand; None: nothing.
+    refusal: Refusal | None = None
     _head_due: TimerHandle | None = None
     _read_due: TimerHandle | None = None
+    _idle_due: TimerHandle | None = None
+    _idle_since = 0.0
     _head_bytes = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -59,7 +60,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
         self.resume_writing()
-        self._unset_keepalive_if_required()
+        if self._idle_due is not None:
+            self._idle_due.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,15 +77,36 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_came()
         place = len(self.tasks)
-        refused = self.refusal(place) if self.refusal and self._is_simple() else None
-        if refused is None:
-            # A request keeps its place of the moment it came, whenever its turn is.
-            self.scope[PLACE] = place  # type: ignore[typeddict-unknown-key]
-            super().on_headers_complete()
-        else:
-            self.transport.write(refused)
+        refusal = self.refusal
+        if refusal is not None and refusal.is_due(place) and self._is_simple():
+            self.transport.write(refusal.answer())
             self.cycle = _ANSWERED
             self.on_response_complete()
+            return
+        is_next, exchange = self._between_requests(), self._exchange(place)
+        self.cycle = exchange
+        if is_next:
+            self._start_asgi_task(exchange, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def _exchange(self, place: int) -> Exchange:
+        """Of the head that has come. A request keeps its place, whenever its turn is."""
+        scope: Any = self.scope
+        parser, url = self.parser, parse_url(self.url)
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version = parser.get_http_version()
+        scope["raw_path"] = url.path
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["query_string"] = url.query or b""
+        scope[PLACE] = place
+        return Exchange(
+            scope, self.transport, self.flow, self.logger, self.access_logger, self.access_log,
+            self.server_state.default_headers, Event(), self.expect_100_continue,
+            version != "1.0" and parser.should_keep_alive(), self.on_response_complete,
+        )  # fmt: skip
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -96,8 +119,31 @@ class Connection(HttpToolsProtocol):
             self._read_due = None
         super().resume_writing()
 
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
+    def on_response_complete(self) -> None:
+        """As uvicorn has it, but for a timer that is made anew when it is due, not every time."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle_due is None:
+            self._await_request(self.timeout_keep_alive)
+
+    def _await_request(self, seconds: float) -> None:
+        self._idle_due = self.loop.call_later(seconds, self._idle)
+
+    def _idle(self) -> None:
+        self._idle_due = None
+        if self._head_due is not None or not self._between_requests():
+            return  # there is a request, whose answer's end asks again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._await_request(left)
+            return
+        self.timeout_keep_alive_handler()
         self._abort_if_unread()
 
     def send_400_response(self, msg: str) -> None:
@@ -169,10 +215,10 @@ _PHRASES: Final[dict[int, Any]] = {
 }
 
 
-def refusing(refuse: Refuse | None) -> type[Connection]:
-    """Connections that ask `refuse` before anything is done for a request."""
+def refusing(by: Refusal | None) -> type[Connection]:
+    """Connections that ask before anything is done for a request."""
 
     class Refusing(Connection):
-        refusal = staticmethod(refuse) if refuse is not None else None
+        refusal = by
 
     return Refusing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,15 +24,21 @@ class TrustedHosts:
         self._any = b"*" in self._hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._any or scope["type"] != "http" or _host(scope) in self._hosts:
+        if self._any or scope["type"] != "http" or _named(scope["headers"]) in self._hosts:
             await self._app(scope, receive, send)
             return
         said = "this server does not answer to that Host; api.trusted_hosts names those it does"
         await envelope(Refused(421, said), scope[SEEN].request_id)(scope, receive, send)
 
 
-def _host(scope: Scope) -> bytes:
-    """The name without its port."""
-    given = next((value for name, value in scope["headers"] if name == b"host"), b"")
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"host":
+            return _without_port(value)
+    return b""
+
+
+@lru_cache(64)  # clients call by few names
+def _without_port(given: bytes) -> bytes:
     host, colon, port = given.lower().rpartition(b":")
     return host if colon and port.isdigit() else given.lower()

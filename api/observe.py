@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ClientGone, Refused, envelope
@@ -38,14 +38,13 @@ _CLIENT_GONE: Final = 499  # a status of nginx's: the client left before the ans
 logger = structlog.get_logger(__name__)
 
 
-@dataclass
-class Seen:
+class Seen(Struct):
     """What is known of a request so far. `route` is a template, never a path with ids."""
 
     request_id: str
     route: str = UNMATCHED
     status: int = 0
-    ids: Mapping[str, str] = field(default_factory=dict)  # of the path, for the log
+    ids: Mapping[str, str] = {}  # of the path, for the log
 
 
 def new_request_id() -> str:
@@ -71,14 +70,14 @@ class Observe:
         trace.request.set(seen.request_id)
         span = trace.begin(scope["method"])
         started = time.perf_counter()
-        request_id = seen.request_id.encode()
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
                 headers = message["headers"]
-                marks = _SAFE if any(name == _POLICY_HEADER for name, _ in headers) else MARKS
-                message["headers"] = [*headers, (b"x-request-id", request_id), *marks]
+                marks = _SAFE if _POLICY_HEADER in dict(headers) else MARKS
+                request_id = (b"x-request-id", seen.request_id.encode())
+                message["headers"] = [*headers, request_id, *marks]
             await send(message)
 
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Protocol
@@ -177,47 +177,66 @@ class Position:
         return {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,1024}$"}
 
 
-def read_query(raw: bytes, params: Sequence[Param]) -> dict[str, Any]:
-    """Return every parameter's value. Raises Refused or InvalidEvent naming the parameter."""
-    values: dict[str, Any] = {param.name: param.default for param in params}
-    if not raw:
+class Query:
+    """The parameters that a call knows."""
+
+    def __init__(self, params: Sequence[Param]) -> None:
+        self._defaults = {param.name: param.default for param in params}
+        self._known = {param.name.encode(): param for param in params}
+
+    def read(self, raw: bytes) -> dict[str, Any]:
+        """Return every parameter's value. Raises Refused or InvalidEvent naming the parameter."""
+        values = self._defaults.copy()
+        if not raw:
+            return values
+        if len(raw) > QUERY_BYTES:
+            raise Refused(422, f"the query must be at most {QUERY_BYTES} bytes", "query")
+        repeated: dict[str, list[Any]] = {}
+        once: set[str] = set()
+        for part in raw.split(b"&"):
+            if not part:
+                continue
+            encoded, _, value = part.partition(b"=")
+            param = self._known.get(encoded) or self._named(encoded)
+            name = param.name
+            read = param.read(_text(name, value))
+            if param.repeated:
+                repeated.setdefault(name, []).append(read)
+            elif name in once:
+                raise Refused(422, f"{name} may be given once only", name)
+            else:
+                once.add(name)
+                values[name] = read
+        for name, read in repeated.items():
+            values[name] = _all(name, read)
         return values
-    if len(raw) > QUERY_BYTES:
-        raise Refused(422, f"the query must be at most {QUERY_BYTES} bytes", "query")
-    known = {param.name: param for param in params}
-    given: dict[str, list[Any]] = {}
-    for name, value in _pairs(raw):
-        param = known.get(name)
+
+    def _named(self, encoded: bytes) -> Param:
+        """The parameter of a name in which letters may be encoded. Raises Refused."""
+        name = _decoded(encoded, "replace")
+        param = self._known.get(name.encode())
         if param is None:
-            raise _unknown(name, list(known))
-        given.setdefault(name, []).append(param.read(_text(name, value)))
-    for name, read in given.items():
-        values[name] = _one_or_all(known[name], read)
-    return values
+            raise _unknown(name, [param.name for param in self._known.values()])
+        return param
 
 
-def _one_or_all(param: Param, read: list[Any]) -> Any:
-    if param.repeated:
-        if len(read) > EXCLUDED:
-            raise Refused(422, f"{param.name} may be given {EXCLUDED} times at most", param.name)
-        return tuple(read)
-    if len(read) > 1:
-        raise Refused(422, f"{param.name} may be given once only", param.name)
-    return read[0]
-
-
-def _pairs(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    for part in raw.split(b"&"):
-        if part:
-            name, _, value = part.partition(b"=")
-            yield unquote_to_bytes(name.replace(b"+", b" ")).decode(errors="replace"), value
+def _all(name: str, read: list[Any]) -> tuple[Any, ...]:
+    if len(read) > EXCLUDED:
+        raise Refused(422, f"{name} may be given {EXCLUDED} times at most", name)
+    return tuple(read)
 
 
 def _text(name: str, value: bytes) -> str:
     try:
-        return unquote_to_bytes(value.replace(b"+", b" ")).decode()
+        return _decoded(value)
     except UnicodeDecodeError:
         raise Refused(422, f"{name} must be percent-encoded UTF-8", name) from None
+
+
+def _decoded(encoded: bytes, errors: str = "strict") -> str:
+    if b"%" in encoded or b"+" in encoded:
+        encoded = unquote_to_bytes(encoded.replace(b"+", b" "))
+    return encoded.decode(errors=errors)
 
 
 def _unknown(name: str, known: list[str]) -> Refused:

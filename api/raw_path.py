@@ -49,11 +49,15 @@ def id_from_path(field: str, segment: str) -> str:
     >>> id_from_path("item_id", "a%2Fb%2C%C3%BC%3F")
     'a/b,ü?'
     """
+    text = segment if segment.isascii() and "%" not in segment else _decoded(field, segment)
+    check_id(field, text)
+    return text
+
+
+def _decoded(field: str, segment: str) -> str:
     if not _ENCODED.fullmatch(segment):
         raise InvalidEvent(field, "has a % that begins no percent-encoded byte; write it as %25")
     try:
-        text = unquote_to_bytes(segment.encode("latin-1")).decode()
+        return unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise InvalidEvent(field, "must be percent-encoded UTF-8") from None
-    check_id(field, text)
-    return text

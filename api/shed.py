@@ -44,10 +44,12 @@ class Refusal:
         self._load = load
         self._metrics = metrics
 
-    def __call__(self, place: int) -> bytes | None:
-        """What to write; None where there is room for a request with so many before it."""
-        if not self._load.is_full(place):
-            return None
+    def is_due(self, place: int) -> bool:
+        """Whether there is no room for a request with so many before it."""
+        return self._load.is_full(place)
+
+    def answer(self) -> bytes:
+        """What to write; it is counted."""
         self._load.shed("refused")
         self._metrics.observe(UNMATCHED, 503, 0.0)
         request_id = new_request_id().encode()

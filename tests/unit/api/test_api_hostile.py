@@ -179,6 +179,7 @@ QUERIES: list[tuple[str, str]] = [
     ("k=0", "k"), ("k=101", "k"), ("k=1000000000", "k"), ("k=abc", "k"), ("k=", "k"), ("k", "k"),
     ("k=-1", "k"), ("k=1.5", "k"), ("k=1e1", "k"), ("k=NaN", "k"), ("k=%00", "k"), ("k=+5", "k"),
     ("k=" + "9" * 5000, "k"), ("k=%D9%A3", "k"), ("k=1&k=2", "k"), ("k=%FF", "k"),
+    ("k=1&%6B=2", "k"), ("%6B=0", "k"),
     ("wait_ms=5001", "wait_ms"), ("wait_ms=-1", "wait_ms"), ("wait_ms=1&wait_ms=1", "wait_ms"),
     ("after=x", "after"), ("after=", "after"), ("after=1.0-1&after=1.0-1", "after"),
     ("after=" + "1.0-" + "9" * 2000, "after"), ("after=1.0-%00", "after"),
@@ -194,6 +195,13 @@ QUERIES: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("query", "field"), QUERIES, ids=[q[:20] for q, _ in QUERIES])
 def test_queries(call: Any, query: str, field: str) -> None:
     call.refused(422, field, "GET", f"/v1/users/u/recommendations?{query}")
+
+
+def test_names_and_values_may_be_encoded_and_parts_be_empty(call: Any, shop: Any) -> None:
+    listed = call("GET", "/v1/trending?k=3").json()["items"]
+    assert call("GET", "/v1/trending?&%6B=%33&&").json()["items"] == listed
+    waited = call("GET", "/v1/users/u/recommendations?wait%5Fms=5&category=od%64")
+    assert {name for item in waited.json()["items"] for name in item["categories"]} == {"odd"}
 
 
 def test_an_unknown_parameter_is_answered_with_the_nearest_known(call: Any) -> None:
