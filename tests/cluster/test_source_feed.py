@@ -54,12 +54,18 @@ def fetched(*offsets: int) -> list[Fetched]:
     return [cast(Fetched, SimpleNamespace(offset=offset, **fields)) for offset in offsets]
 
 
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():
+            await asyncio.sleep(0)
+
+
 def fed(test: Callable[[Feed, Slow, list[str]], Awaitable[None]], batch: int = 2) -> None:
     async def run() -> None:
         handler, failures = Slow(), list[str]()
         feed = Feed(handler, batch, lambda call, _: failures.append(call), Counts())
         feed.assign({A, B})
-        await asyncio.sleep(0.05)
+        await until(lambda: feed.next == {A: 5, B: 5})
         await test(feed, handler, failures)
 
     asyncio.run(run())
@@ -76,7 +82,7 @@ def test_a_parcel_comes_in_batches_and_moves_the_position() -> None:
         await feed.take(parcel(feed, 5, 6, 7))
         assert handler.calls == ["assigned", "handle", "handle"]
         assert feed.next == {A: 8, B: 5}
-        await asyncio.wait_for(feed.idle(), 1)
+        await asyncio.wait_for(feed.idle(), 60)
 
     fed(test)
 
@@ -101,8 +107,7 @@ def test_nothing_is_owned_before_everything_is_loaded() -> None:
     async def test(feed: Feed, handler: Slow, _: list[str]) -> None:
         feed.assign({A})
         assert feed.next == {}
-        await asyncio.sleep(0.05)
-        assert feed.next == {A: 5}
+        await until(lambda: feed.next == {A: 5})
 
     fed(test)
 
@@ -110,15 +115,14 @@ def test_nothing_is_owned_before_everything_is_loaded() -> None:
 def test_a_rebalance_waits_for_the_call_and_voids_the_rest() -> None:
     async def test(feed: Feed, handler: Slow, _: list[str]) -> None:
         taking = asyncio.create_task(feed.take(parcel(feed, 5, 6, 7, 8)))
-        await asyncio.sleep(0.002)
+        await until(lambda: handler.calls[-1] == "handle")
         feed.release()
         await feed.revoked({A, B})
         feed.assign({A})
         await taking
-        await asyncio.sleep(0.05)
+        await until(lambda: feed.next == {A: 5})  # what the handler said, not what was under way
         assert handler.calls == ["assigned", "handle", "revoked", "assigned"]
         assert handler.offsets == [5, 6]
-        assert feed.next == {A: 5}  # what the handler said, not what was under way
 
     fed(test)
 
@@ -137,7 +141,7 @@ def test_a_parcel_that_is_not_the_next_is_refused() -> None:
 def test_a_parcel_lost_on_its_way_does_not_stop_the_partition() -> None:
     async def test(feed: Feed, handler: Slow, _: list[str]) -> None:
         lost = parcel(feed, 5, 6)
-        await asyncio.wait_for(feed.idle(), 5)
+        await asyncio.wait_for(feed.idle(), 60)
         assert feed.counts.dropped == 1
         await feed.take(lost)
         assert handler.offsets == []
