@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import Receive, Scope
 
+from api.deadline import within
 from api.errors import ClientGone, Refused
 
 #: A thousand events of ordinary size fit well; a larger body would stall everybody's requests
@@ -36,8 +36,7 @@ async def read_body(scope: Scope, receive: Receive, timeout_s: float = BODY_TIME
         raise _too_large()
     _require_json(headers)
     try:
-        async with asyncio.timeout(timeout_s):
-            return await _collect(receive)
+        return await within(timeout_s, _collect(receive))
     except TimeoutError:
         raise Refused(408, f"the body did not arrive within {timeout_s:g} s") from None
 

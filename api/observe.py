@@ -22,15 +22,23 @@ POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-_POLICY_HEADER: Final = b"content-security-policy"
-_SAFE: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-#: Headers of every answer, but that a page may have a policy of its own.
-MARKS: Final = (*_SAFE, (_POLICY_HEADER, POLICY.encode()))
+
+Marks = tuple[tuple[bytes, bytes], ...]
+
+
+def marks_with(policy: str) -> Marks:
+    """Headers that every answer carries, with what a page of its own may load and run."""
+    return (
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"content-security-policy", policy.encode()),
+    )
+
+
+#: Headers of every answer, unless its call has marks of its own.
+MARKS: Final = marks_with(POLICY)
 #: The route of what no call has taken.
 UNMATCHED: Final = "unmatched"
 _CLIENT_GONE: Final = 499  # a status of nginx's: the client left before the answer
@@ -45,6 +53,7 @@ class Seen(Struct):
     route: str = UNMATCHED
     status: int = 0
     ids: Mapping[str, str] = {}  # of the path, for the log
+    marks: Marks = MARKS
 
 
 def new_request_id() -> str:
@@ -74,10 +83,8 @@ class Observe:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
-                headers = message["headers"]
-                marks = _SAFE if _POLICY_HEADER in dict(headers) else MARKS
                 request_id = (b"x-request-id", seen.request_id.encode())
-                message["headers"] = [*headers, request_id, *marks]
+                message["headers"] = [*message["headers"], request_id, *seen.marks]
             await send(message)
 
         try:

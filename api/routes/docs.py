@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from api.assets import Assets
 from api.call import Call, Incoming
-from api.observe import POLICY
+from api.observe import POLICY, SEEN, marks_with
 from api.responses import answered
 
 # The reader writes styles into its elements; scripts stay as strict as everywhere.
-_POLICY: Final = f"{POLICY}; style-src 'self' 'unsafe-inline'"
+_MARKS: Final = marks_with(f"{POLICY}; style-src 'self' 'unsafe-inline'")
 
 
 class Docs:
@@ -24,9 +24,8 @@ class Docs:
         self._assets = assets
 
     async def page(self, incoming: Incoming) -> Response:
-        response = self._assets.answer("docs.html", incoming.header(b"if-none-match"))
-        response.headers["Content-Security-Policy"] = _POLICY
-        return response
+        incoming.scope[SEEN].marks = _MARKS
+        return self._assets.answer("docs.html", incoming.header(b"if-none-match"))
 
     async def static(self, incoming: Incoming) -> Response:
         return self._assets.answer(incoming.ids["file"], incoming.header(b"if-none-match"))
