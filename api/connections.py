@@ -43,7 +43,10 @@ _ANSWERED: Final[Any] = _Answered()
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection, for uvicorn's `http=`."""
+    """One client's connection, for uvicorn's `http=` beside `ws="none"`.
+
+    Of uvicorn's options it does without `root_path` and `limit_concurrency`.
+    """
 
     #: What answers at once while there are too many requests in hand; None: nothing.
     refusal: Refusal | None = None
