@@ -132,15 +132,16 @@ def count(
     items: int,
 ) -> None:  # fmt: skip
     """Count closed lists; an item is taken by the types of `taking`."""
-    wanted = taking(types)
+    wanted, looked_at = taking(types), np.empty(PLACES)
+    for place in range(PLACES):
+        looked_at[place] = propensity(im, place)
     for at in range(lists.served.shape[0]):
-        rung = min(int(lists.served[at]), len(SERVED) - 1)
-        im.served[rung, 0] += 1.0
-        for entry in range(lists.start[at], lists.start[at + 1]):
+        rung, first, last = int(lists.served[at]), lists.start[at], lists.start[at + 1]
+        rung, hits = min(rung, len(SERVED) - 1), 0.0
+        for entry in range(first, last):
             hit = 1.0 if lists.taken[entry] & wanted else 0.0
+            hits += hit
             place = min(int(lists.place[entry]), PLACES - 1)
-            im.served[rung, 1] += 1.0
-            im.served[rung, 2] += hit
             im.places[place, 0] += 1.0
             im.places[place, 1] += hit
             if lists.propensity[entry] < _DRAWN:
@@ -148,9 +149,14 @@ def count(
                 im.explored[1] += hit
             row = find(slots, keys, lists.key[entry])
             if 0 <= row < items:
-                _count_item(im, row, propensity(im, place), hit)
-        if im.options[1]:
-            _learn_places(im, lists, lists.start[at], lists.start[at + 1], wanted)
+                _count_item(im, row, looked_at[place], hit)
+        im.served[rung, 0] += 1.0
+        im.served[rung, 1] += last - first
+        im.served[rung, 2] += hits
+        if im.options[1] and hits > 0.0:  # places are learned from clicks
+            _learn_places(im, lists, first, last, wanted)
+            for place in range(PLACES):
+                looked_at[place] = propensity(im, place)
 
 
 @inner

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from models import quality_report
+from models import drift_people, quality_report
 from models.drift import SERIOUS, WINDOWED, Drift, Drifts, Effect
 from models.drift_windows import LARGE, most
 from models.examples import Examples
@@ -30,13 +30,6 @@ from models.tables import Arena
 #: Examples between two moments at which learning may change its pace. Fewer would cut batches
 #: into many kernel calls, more would let a drift wait.
 PERIOD: Final = 1_024
-# Quality differs from person to person far more than from day to day: of each of the _PEOPLE
-# newest its detectors see so many samples in _AGAIN examples. With more, where a few dozen people
-# are there at a time, every change of shift would be a drift; one alone would be the opening of
-# each session.
-_EACH: Final = 4
-_AGAIN: Final = 1_000
-_PEOPLE: Final = 64
 # A rating foretold this far off counts as a whole error for the detectors, which want 0 to 1.
 _WORST_ERROR: Final = 2.0
 
@@ -54,14 +47,10 @@ class Live:
         # Example of the newest serious drift not yet acted on (0: none), and that up to which one
         # is.
         arena.add("drift.acting", np.int64, 2)
-        # People whose quality was looked at last, from which example on, how often, and how many
-        # there were.
-        arena.add("drift.person", np.uint64, _PEOPLE)
-        arena.add("drift.met", np.int64, _PEOPLE)
-        arena.add("drift.looked", np.int64, _PEOPLE)
-        arena.add("drift.people", np.int64, 1)
+        drift_people.declare(arena)
         # Tables without an extent stay where they are when the arena grows.
         self._count, self._acting = arena["quality.counts"], arena["drift.acting"]
+        self._people = drift_people.view(arena)
         self._windows = self.drifts.windows()
 
     # Written by the learner alone.
@@ -105,7 +94,7 @@ class Live:
             if how == LARGE or signal != "scores":
                 effect: Effect = "changed" if how == LARGE else "slight"
                 found.append(Drift(at, detector, signal, effect, size))
-        self._few_of_each(examples.user_key, before, apart)
+        drift_people.keep_few(self._people, examples.user_key, before, apart)
         found += self._of_quality(scores, facts.error, apart, settings.least_loss)
         if positions is not None:
             found = [replace(d, partition=partition, position=int(positions[d.at])) for d in found]
@@ -116,25 +105,6 @@ class Live:
             if drift.effect in SERIOUS:
                 self._acting[0] = example
         return found
-
-    def _few_of_each(
-        self, user_key: NDArray[np.uint64], before: int, apart: NDArray[np.bool_]
-    ) -> None:
-        """Take those out of `apart` whose person was looked at enough; count the others."""
-        a = self._arena
-        people, person, looked = a["drift.people"], a["drift.person"], a["drift.looked"]
-        for at in np.flatnonzero(apart).tolist():
-            example = before + at + 1
-            lately = a["drift.met"] > max(example - _AGAIN, 0)
-            known = np.flatnonzero((person == user_key[at]) & lately)
-            if not known.size:
-                slot = int(people[0]) % _PEOPLE
-                person[slot], a["drift.met"][slot], looked[slot] = user_key[at], example, 1
-                people[0] += 1
-            elif looked[known[0]] < _EACH:
-                looked[known[0]] += 1
-            else:
-                apart[at] = False
 
     def _of_quality(
         self, scores: Scores, error: NDArray[np.float64], apart: NDArray[np.bool_], least: float

@@ -14,7 +14,7 @@ from models import answers, content, cooccurrence, factors, impressions, presets
 from models.answers import Asked, Listed
 from models.catalogue import Catalogue
 from models.coarse import place_coarse
-from models.examples import Examples, part_of, types_of
+from models.examples import Examples, Types, part_of, types_of
 from models.impressions import Lists, Outcomes, no_lists
 from models.index import find
 from models.learned import Learned
@@ -51,6 +51,7 @@ class Model:
         settings = msgspec.convert(msgspec.to_builtins(settings), LearningSettings)
         self.settings = settings
         self.version = 0
+        self._meanings: dict[tuple[str, ...], Types] = {}
         self.arena = Arena("items", "dense")
         state.declare(self.arena, settings)
         self._catalogue = Catalogue(self.arena)
@@ -117,7 +118,7 @@ class Model:
     def _learn_part(
         self, examples: Examples, item_ids: Sequence[str], types: list[str], lists: Lists
     ) -> Scores:
-        meaning = types_of(types, self.settings.events)
+        meaning = self._meaning(types)
         scores = no_scores(len(item_ids))
         done = 0
         while done < len(item_ids):
@@ -133,12 +134,19 @@ class Model:
 
     def observe(self, outcomes: Outcomes, types: list[str]) -> None:
         """Count lists that are closed; `types` names the types in their masks."""
-        s, meaning = self.reader.state, types_of(types, self.settings.events)
+        s, meaning = self.reader.state, self._meaning(types)
         self.live.quality.note_shown(outcomes, meaning)
         if not self.settings.impressions.learn:
             return
         impressions.count(s.impressions, s.slots, s.key, outcomes, meaning, self.items)
         self.version += 1
+
+    def _meaning(self, types: list[str]) -> Types:
+        """What the names mean under the settings there are."""
+        names = tuple(types)
+        if names not in self._meanings:
+            self._meanings = {names: types_of(types, self.settings.events)}
+        return self._meanings[names]
 
     def put_item(self, item: Mapping[str, Any]) -> None:
         """Take a catalogue record in; `available: false` or `deleted` blocks the item."""
@@ -169,6 +177,7 @@ class Model:
             documents = (self._catalogue.document(row) for row in range(self.items))
             content.describe_again(self.arena, documents, settings.content)
         self.settings = settings
+        self._meanings = {}
         self.ratings.apply(settings.ratings)
         self.guests.apply(settings.river)
         factors.turn(self.arena, settings.factors, settings.sources.factors)

@@ -12,7 +12,17 @@ from models.examples import SCORED, TYPES, Examples
 from models.examples import Types as Meaning
 from models.impressions import Outcomes, taking
 from models.learning import LIST
-from models.quality_kernels import EVENTS, ITEMS, KEPT, MARKS, PEOPLE, RUNGS, SLICES, Facts
+from models.quality_kernels import (
+    EVENTS,
+    ITEMS,
+    KEPT,
+    MARKS,
+    PEOPLE,
+    RUNGS,
+    SLICES,
+    Facts,
+    count_shown,
+)
 from models.quality_kernels import Quality as Tables
 from models.rating_kernels import HIGHEST, LOWEST
 from models.tables import Arena
@@ -93,13 +103,7 @@ class Quality:
 
     def note_shown(self, outcomes: Outcomes, types: Meaning) -> None:
         """Count lists that were shown, their items, and those taken by a type that is meant so."""
-        served, lengths = outcomes.served, np.diff(outcomes.start)
-        hits = outcomes.taken & np.uint16(taking(types)) > 0
-        taken = np.bincount(np.repeat(np.arange(len(served)), lengths), hits, len(served))
-        shown, rungs = self._arena["quality.shown"], len(RUNGS) + 1
-        shown[:, 0] += np.bincount(served, minlength=rungs)
-        shown[:, 1] += np.bincount(served, lengths, rungs).astype(np.int64)
-        shown[:, 2] += np.bincount(served, taken, rungs).astype(np.int64)
+        count_shown(self._arena["quality.shown"], outcomes, taking(types))
 
     @staticmethod
     def _number(names: list[bytes], name: str, room: int) -> int:

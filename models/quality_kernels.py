@@ -17,6 +17,7 @@ from models import drift_windows
 from models.compiled import inner
 from models.drift_windows import BINS, Windows
 from models.examples import ATTRIBUTED, CAPPED, SCORED, Examples
+from models.impressions import Outcomes
 from models.index import find
 from models.learning import LIST, Scores
 
@@ -129,6 +130,17 @@ def observe(
             q.marked_actions[slot] = q.actions
             q.marked_shown[slot] = q.shown
     return drifts
+
+
+@njit(cache=True, nogil=True)
+def count_shown(shown: NDArray[np.int64], lists: Outcomes, wanted: int) -> None:
+    """Count closed lists (see `Quality.shown`), their items, and those taken as `wanted` says."""
+    for at in range(lists.served.shape[0]):
+        rung = min(int(lists.served[at]), len(RUNGS))
+        shown[rung, 0] += 1
+        for entry in range(lists.start[at], lists.start[at + 1]):
+            shown[rung, 1] += 1
+            shown[rung, 2] += 1 if lists.taken[entry] & wanted else 0
 
 
 @inner

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from stream.errors import InvalidEvent
 from stream.events import ID_LENGTH, check_id, decode
 
 #: Name of the record. Clients cannot send it; a broker's records may hold it.
 IMPRESSION: Final = "impression"
+#: How a record of our own begins; one from a broker may begin otherwise.
+BEGINNING: Final = b'{"type":"impression",'
 #: Items a list may have.
 ITEMS: Final = 100
 _FURTHEST: Final = 10_000
@@ -24,7 +26,7 @@ _BOUNDS: Final = {
 }
 
 
-class Shown(Struct, kw_only=True):
+class Shown(Struct, gc=False):
     """One item of a list: `place` counts from 0, `propensity` is the chance it had to be there.
 
     `score` is the ranker's as it was then. Without it the list teaches nothing about places.
@@ -41,14 +43,36 @@ class Impression(Struct, kw_only=True, tag_field="type", tag=IMPRESSION):
 
     user_id: str
     recommendation_id: str
-    items: list[Shown]
+    items: Sequence[Shown]
     served_by: str = ""
     model_id: str = ""
     timestamp: str | float | None = None
     consent: bool | None = None
 
 
+_Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH)]
+_Name = Annotated[str, Meta(max_length=ID_LENGTH)]
+
+
+class _SoundItem(Shown, gc=False):
+    """One within its bounds: what the decoder checks need not be looked at again."""
+
+    item_id: _Id
+    place: Annotated[int, Meta(ge=0, lt=_FURTHEST)]
+    propensity: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    score: Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)] | None = None
+
+
+class _Sound(Impression, kw_only=True, tag_field="type", tag=IMPRESSION):
+    user_id: _Id
+    recommendation_id: _Id
+    items: Annotated[list[_SoundItem], Meta(min_length=1, max_length=ITEMS)]
+    served_by: _Name = ""
+    model_id: _Name = ""
+
+
 _impression = msgspec.json.Decoder(Impression)
+_sound = msgspec.json.Decoder(_Sound)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -61,9 +85,27 @@ def impression_record(impression: Impression) -> bytes:
     return _encode(impression)
 
 
+def sound_impression(raw: bytes | Raw) -> Impression | None:
+    """The record where all of it is as it should be; None says nothing of what is wrong."""
+    try:
+        shown = _sound.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    ids = [item.item_id for item in shown.items]
+    names = (shown.user_id, shown.recommendation_id, shown.served_by, shown.model_id, *ids)
+    if len(set(ids)) < len(ids) or len({item.place for item in shown.items}) < len(ids):
+        return None
+    return shown if "".join(names).isprintable() else None
+
+
 def parse_impression(raw: bytes | Raw) -> Impression:
     """Return the checked record. Raises InvalidEvent naming field and cause."""
-    impression: Impression = decode(_impression, raw)
+    sound = sound_impression(raw)
+    return _checked(decode(_impression, raw)) if sound is None else sound
+
+
+def _checked(impression: Impression) -> Impression:
+    """The same, a field at a time, to name what is wrong. Raises InvalidEvent."""
     check_id("user_id", impression.user_id)
     check_id("recommendation_id", impression.recommendation_id)
     for name in ("served_by", "model_id"):
@@ -89,7 +131,7 @@ def _check_items(items: Sequence[Shown]) -> None:
 
 
 def _unsound(item: Shown) -> str | None:
-    """The first field that is out of bounds. Every item of every list that is served comes here."""
+    """The first field that is out of bounds."""
     if not (1 <= len(item.item_id) <= ID_LENGTH and item.item_id.isprintable()):
         return "item_id"
     if not 0 <= item.place < _FURTHEST:

@@ -23,7 +23,7 @@ WINDOW_S: Final = 1_800.0
 EVERY: Final = 16
 # Lists closed at a time because of their age; the rest follow with the next ones.
 _AT_A_TIME: Final = 256
-#: Lists that one turn may close.
+#: Lists that are closed at a time at most.
 MOST_CLOSED: Final = _AT_A_TIME + EVERY
 
 #: What an entry of a lot is.
@@ -50,24 +50,36 @@ class Open(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """Consecutive events and lists; entry i's items are `start[i]` to `start[i + 1]`."""
+    """Consecutive events and lists; list i shows `start[i]` to `start[i + 1]` of the columns."""
 
     kind: NDArray[np.uint8]  # LOST: gave no example; TAKEN: an example; SHOWN: a list
     key: NDArray[np.uint64]  # of user and recommendation, 0: none
     time: NDArray[np.float64]
     type: NDArray[np.uint8]
     served: NDArray[np.uint8]
+    taken: NDArray[np.uint64]  # an event's item
     start: NDArray[np.int64]
     item: NDArray[np.uint64]
-    place: NDArray[np.uint8]
-    propensity: NDArray[np.float32]
-    score: NDArray[np.float32]
+    place: NDArray[np.int64]
+    propensity: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+class Closings(NamedTuple):
+    """The lists that a lot closes, a closing after the other."""
+
+    at: NDArray[np.int64]  # the entry with which it came
+    stop: NDArray[np.int64]  # number of the lists closed by then
+    lists: Outcomes
 
 
 @njit(cache=True, nogil=True)
-def join(o: Open, lot: Lot, out: Lists) -> None:
-    """Apply a lot in order; `out` gets, for each example, the list it was taken from."""
-    example = filled = 0
+def join(o: Open, lot: Lot, out: Lists, closings: Closings) -> int:
+    """Apply a lot in order, and close what is due at every `EVERY`-th list; return how often.
+
+    `out` gets, for each example, the list it was taken from. A closing of nothing is none.
+    """
+    example = filled = made = closed = 0
     for at in range(lot.kind.shape[0]):
         if lot.kind[at] == LOST:
             continue
@@ -76,11 +88,17 @@ def join(o: Open, lot: Lot, out: Lists) -> None:
         if lot.kind[at] == SHOWN:
             o.counted[_MET] += 1
             _show(o, lot, at)
+            if o.counted[_MET] % EVERY == 0:
+                before, closed = closed, _close(o, closings.lists, closed)
+                if closed > before:
+                    closings.at[made], closings.stop[made] = at, closed
+                    made += 1
             continue
         if lot.key[at] != 0:
             filled = _take(o, lot, at, out, example, filled)
         example += 1
         out.start[example] = filled
+    return made
 
 
 @inner
@@ -104,7 +122,7 @@ def _entry(o: Open, row: int, item: np.uint64) -> int:
 @inner
 def _take(o: Open, lot: Lot, at: int, out: Lists, example: int, filled: int) -> int:
     """Note what was taken from a list; the first time, copy out what was there to choose from."""
-    row, item = int(find(o.slots, o.key, lot.key[at])), lot.item[lot.start[at]]
+    row, item = int(find(o.slots, o.key, lot.key[at])), lot.taken[at]
     if row < 0:
         # The last rows are kept for lists: one to come is worth more than one awaited.
         if o.counted[_OPENED] - o.counted[_CLOSED] >= OPEN - EVERY:
@@ -139,6 +157,8 @@ def _show(o: Open, lot: Lot, at: int) -> None:
     items, taken = o.item[row, :awaited].copy(), o.taken[row, :awaited].copy()
     length = 0
     for source in range(lot.start[at], lot.start[at + 1]):
+        if lot.place[source] >= PLACES:
+            continue
         o.item[row, length], o.place[row, length] = lot.item[source], lot.place[source]
         o.propensity[row, length], o.score[row, length] = lot.propensity[source], lot.score[source]
         o.taken[row, length] = 0
@@ -150,10 +170,11 @@ def _show(o: Open, lot: Lot, at: int) -> None:
     o.length[row], o.filled[row] = length, 1
 
 
-@njit(cache=True, nogil=True)
-def close(o: Open, out: Outcomes) -> int:
-    """Close what is old or must give way, oldest first; return how many lists `out` got."""
-    lists = filled = steps = 0
+@inner
+def _close(o: Open, out: Outcomes, lists: int) -> int:
+    """Add what is old or must give way, oldest first, to the `lists` of `out`; return their number.
+    """
+    filled, steps = out.start[lists], 0
     while o.counted[_CLOSED] < o.counted[_OPENED]:
         row = o.counted[_CLOSED] % OPEN
         full = o.counted[_OPENED] - o.counted[_CLOSED] > OPEN - EVERY

@@ -6,7 +6,7 @@ no timer and no batch border shows in when.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -22,9 +22,9 @@ from stream.open_list_kernels import (
     OPEN,
     SHOWN,
     TAKEN,
+    Closings,
     Lot,
     Open,
-    close,
     join,
 )
 from stream.parsed import CheckedList, Parsed
@@ -59,85 +59,76 @@ class OpenLists:
         self._capacity = -1
         self._make_room(1)
 
-    def join(self, lot: Sequence[Parsed], examples: Sequence[bool]) -> Lists:
+    def join(
+        self, lot: Sequence[Parsed], examples: Sequence[bool]
+    ) -> tuple[Lists, list[tuple[int, Outcomes]]]:
         """Apply records in order; `examples` says of each event whether it gave an example.
 
-        Answers the list each example was taken from.
+        Answers the list each example was taken from, and what was closed: oldest first, with the
+        place in the lot of the list it was closed with.
         """
         emitted = sum(examples)
         if not any(record.list_id for record in lot) and not self._arena["open.count"][0]:
-            return no_lists(emitted)
+            return no_lists(emitted), []
         self._make_room(len(lot))
-        most = emitted * PLACES
         out = Lists(
-            np.zeros(emitted + 1, np.int64), np.empty(most, np.uint64), np.empty(most, np.uint8),
-            np.full(emitted, -1, np.int8),
+            np.zeros(emitted + 1, np.int64), np.empty(emitted * PLACES, np.uint64),
+            np.empty(emitted * PLACES, np.uint8), np.full(emitted, -1, np.int8),
         )  # fmt: skip
-        join(self._view, self._columns(lot, examples), out)
+        closings = self._room(sum(isinstance(record, CheckedList) for record in lot))
+        made = join(self._view, self._columns(lot, examples), out, closings)
         self._count()
         filled = int(out.start[emitted])
-        return out._replace(key=out.key[:filled].copy(), place=out.place[:filled].copy())
+        lists = out._replace(key=out.key[:filled].copy(), place=out.place[:filled].copy())
+        return lists, list(_parts(closings, made))
 
     def is_due(self, waiting: int) -> bool:
         """Whether lists are to be closed when `waiting` more have been joined."""
         return (int(self._arena["open.count"][2]) + waiting) % EVERY == 0
 
-    def close(self) -> Outcomes | None:
-        """Close what is due, oldest first; None where that is nothing."""
-        most = MOST_CLOSED * PLACES
-        out = Outcomes(
-            np.zeros(MOST_CLOSED + 1, np.int64), np.empty(MOST_CLOSED, np.uint8),
-            np.empty(most, np.uint64), np.empty(most, np.uint8), np.empty(most, np.float32),
-            np.empty(most, np.float32), np.empty(most, np.uint16),
-        )  # fmt: skip
-        lists = close(self._view, out)
-        if lists == 0:
-            return None
-        filled = int(out.start[lists])
-        return Outcomes(
-            out.start[: lists + 1].copy(), out.served[:lists].copy(), out.key[:filled].copy(),
-            out.place[:filled].copy(), out.propensity[:filled].copy(), out.score[:filled].copy(),
-            out.taken[:filled].copy(),
+    def _room(self, lists: int) -> Closings:
+        """For what is closed while so many lists come."""
+        opened, closed, _ = self._arena["open.count"].tolist()
+        times = lists // EVERY + 1
+        most = min(times * MOST_CLOSED, opened - closed + lists)
+        return Closings(
+            np.empty(times, np.int64), np.empty(times, np.int64),
+            Outcomes(
+                np.zeros(most + 1, np.int64), np.empty(most, np.uint8),
+                np.empty(most * PLACES, np.uint64), np.empty(most * PLACES, np.uint8),
+                np.empty(most * PLACES, np.float32), np.empty(most * PLACES, np.float32),
+                np.empty(most * PLACES, np.uint16),
+            ),
         )  # fmt: skip
 
     def _columns(self, lot: Sequence[Parsed], examples: Sequence[bool]) -> Lot:
-        n, gave = len(lot), iter(examples)
-        kinds, starts = np.empty(n, np.uint8), np.zeros(n + 1, np.int64)
-        items: list[tuple[int, int, float, float]] = []
-        for at, record in enumerate(lot):
-            if isinstance(record, CheckedList):
-                kinds[at] = SHOWN
-                items.extend(self._shown(record))
-            else:
-                kinds[at] = TAKEN if next(gave) else LOST
-                if record.list_id:
-                    items.append((self._key_of(record.event.item_id), 0, 1.0, 0.0))
-            starts[at + 1] = len(items)
-        lists = (r.list_id for r in lot)
+        gave, key_of = iter(examples), self._key_of
+        shown = [r.impression.items if isinstance(r, CheckedList) else () for r in lot]
+        start = np.zeros(len(lot) + 1, np.int64)
+        np.cumsum([len(items) for items in shown], out=start[1:])
+        items = [item for items in shown for item in items]
         return Lot(
-            kinds,
-            np.array([fingerprint(i, self._seed) if i else 0 for i in lists], np.uint64),
+            np.array([SHOWN if s else TAKEN if next(gave) else LOST for s in shown], np.uint8),
+            np.array([self._list_key(r) for r in lot], np.uint64),
             np.array([r.time for r in lot], np.float64),
             np.array([r.type_number for r in lot], np.uint8),
             np.array([_rung(r) for r in lot], np.uint8),
-            starts,
-            np.array([item[0] for item in items], np.uint64),
-            np.array([item[1] for item in items], np.uint8),
-            np.array([item[2] for item in items], np.float32),
-            np.array([item[3] for item in items], np.float32),
+            np.array([self._taken(r) for r in lot], np.uint64),
+            start,
+            np.array([key_of(item.item_id) for item in items], np.uint64),
+            np.array([item.place for item in items], np.int64),
+            np.array([item.propensity for item in items], np.float64),
+            # None becomes NaN.
+            np.array([item.score for item in items], np.float64),
         )  # fmt: skip
 
-    def _shown(self, record: CheckedList) -> list[tuple[int, int, float, float]]:
-        return [
-            (
-                self._key_of(shown.item_id),
-                shown.place,
-                shown.propensity,
-                np.nan if shown.score is None else shown.score,
-            )
-            for shown in record.impression.items
-            if shown.place < PLACES
-        ]
+    def _list_key(self, record: Parsed) -> int:
+        return fingerprint(record.list_id, self._seed) if record.list_id else 0
+
+    def _taken(self, record: Parsed) -> int:
+        if isinstance(record, CheckedList) or not record.list_id:
+            return 0
+        return self._key_of(record.event.item_id)
 
     # The tables.
 
@@ -170,3 +161,19 @@ def _rung(record: Parsed) -> int:
     if not isinstance(record, CheckedList):
         return 0
     return _NUMBER.get(record.impression.served_by, len(SERVED) - 1)
+
+
+def _parts(closings: Closings, made: int) -> Iterator[tuple[int, Outcomes]]:
+    """What each of `made` closings closed, as views, with its place in the lot."""
+    o, first = closings.lists, 0
+    for at, last in zip(closings.at[:made].tolist(), closings.stop[:made].tolist(), strict=True):
+        start = o.start[first : last + 1] - o.start[first]
+        of = slice(int(o.start[first]), int(o.start[last]))
+        yield (
+            at,
+            Outcomes(
+                start, o.served[first:last], o.key[of], o.place[of], o.propensity[of],
+                o.score[of], o.taken[of],
+            ),
+        )  # fmt: skip
+        first = last

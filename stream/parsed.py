@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stream.canary import is_canary
 from stream.errors import InvalidEvent
 from stream.events import CONTROL, Feedback, parse_feedback, time_of
-from stream.impressions import IMPRESSION, Impression, parse_impression
+from stream.impressions import (
+    BEGINNING,
+    IMPRESSION,
+    Impression,
+    parse_impression,
+    sound_impression,
+)
 from stream.manifest import Manifest
 from stream.records import LogRecord
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """An event. `list_id` names the list it was taken from, empty where it names none."""
 
     record: LogRecord
@@ -24,8 +30,7 @@ class Checked:
     type_number: int = 0
 
 
-@dataclass(frozen=True)
-class CheckedList:
+class CheckedList(Struct, frozen=True):
     """A list that was shown."""
 
     record: LogRecord
@@ -43,9 +48,11 @@ def parsed(record: LogRecord, manifest: Manifest, number_of: Callable[[str], int
 
     `number_of` tells the number of an event's type; it is not asked where consent is withheld.
     """
+    if record.body.startswith(BEGINNING) and (sound := sound_impression(record.body)):
+        return _list(record, sound, manifest)
     kind = record.kind()
     if kind == IMPRESSION:
-        return _list(record, manifest)
+        return _list(record, parse_impression(record.body), manifest)
     if kind in CONTROL:
         return None
     event = parse_feedback(record.body)
@@ -74,8 +81,7 @@ def is_in_time(record: LogRecord, time: float, manifest: Manifest) -> bool:
     )
 
 
-def _list(record: LogRecord, manifest: Manifest) -> CheckedList:
-    impression = parse_impression(record.body)
+def _list(record: LogRecord, impression: Impression, manifest: Manifest) -> CheckedList:
     time = time_of(impression.timestamp, record.received_at)
     if not is_in_time(record, time, manifest):
         reason = "late" if time < record.received_at else "future"

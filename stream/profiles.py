@@ -32,7 +32,7 @@ from stream.examples import (
     Piece,
 )  # fmt: skip
 from stream.manifest import Manifest
-from stream.parsed import Checked, CheckedList, Parsed, is_in_time, is_kept, parsed
+from stream.parsed import Checked, Parsed, is_in_time, is_kept, parsed
 from stream.profile_buffers import columns_of, cut, past_of, room_for
 from stream.profile_kernels import (
     ASIDE,
@@ -48,11 +48,9 @@ from stream.profile_kernels import (
 from stream.profile_rows import Rows
 from stream.records import LogRecord
 from stream.setting import learning_in
+from stream.waiting import Waiting
 
 _REASONS: Final = {LATE: "late", FUTURE: "future"}
-# Events a kernel call takes at most: what a batch may emit is set aside before it begins, and
-# every event may copy out a whole seen set.
-_MOST: Final = 1_000
 #: The type of whatever a partition has no number left for: learned, but with no weight.
 OTHER: Final = "other"
 #: Counts that `freshet state` shows.
@@ -128,41 +126,26 @@ class Profiles:
         """Apply consecutive log records; nothing that one of them holds can stop the next."""
         pieces: list[Piece] = []
         dead: list[DeadLetter] = []
-        waiting: list[Parsed] = []
-        lists = 0  # of those that wait
+        waiting = Waiting(self._lists.is_due)
         for record in records:
             try:
                 told = parsed(record, self.manifest, self._type_number)
-                if told is not None and not is_kept(told):
-                    self._count("other", 1)  # from a producer that HTTP would have stopped
-                    continue
-                closing = False
-                if told is not None:
-                    waiting.append(told)
-                    if isinstance(told, CheckedList):
-                        lists += 1
-                        closing = self._lists.is_due(lists)
-                # Events go before the control record that follows them, and in bounded lots.
-                if told is None or closing or len(waiting) == _MOST:
-                    pieces.extend(self._apply(waiting, dead))
-                    waiting, lists = [], 0
-                if told is None:
+                if told is None:  # what comes before a control record is learned before
+                    pieces.extend(self._apply(waiting.taken(), dead))
                     pieces.extend(self._forward(record))
-                if closing:
-                    pieces.extend(self._close_lists(record))
+                elif not is_kept(told):
+                    self._count("other", 1)  # from a producer that HTTP would have stopped
+                else:
+                    if waiting.ends_before(told):
+                        pieces.extend(self._apply(waiting.taken(), dead))
+                    waiting.put(told)
             except InvalidEvent as error:
                 dead.append(self._bury(record, error.field or "malformed", str(error)))
-        pieces.extend(self._apply(waiting, dead))
+        pieces.extend(self._apply(waiting.taken(), dead))
         self._count("dead_letters", len(dead))
         described, self._described = self._described, []
         left, self._left = self._left, []
         return Emitted(pieces, dead, records[-1].offset + 1 if records else 0, described, left)
-
-    def _close_lists(self, record: LogRecord) -> Iterator[ClosedLists]:
-        outcomes = self._lists.close()
-        if outcomes is not None:
-            previous = self._chain(record.offset)
-            yield ClosedLists(outcomes, self.types, record.offset, previous)
 
     def _forward(self, record: LogRecord) -> list[Control]:
         """The control record as the model is to see it, if at all. Raises InvalidEvent."""
@@ -203,10 +186,24 @@ class Profiles:
                 self._types.append(raw)
         return self._types.index(raw)
 
-    def _apply(self, lot: list[Parsed], dead: list[DeadLetter]) -> Iterator[ExampleBatch]:
+    def _apply(self, lot: list[Parsed], dead: list[DeadLetter]) -> Iterator[Piece]:
         if not lot:
             return
-        waiting = [told for told in lot if isinstance(told, Checked)]
+        events = [told for told in lot if isinstance(told, Checked)]
+        self._count("other", len(lot) - len(events))
+        examples, gave = self._learn(events, dead) if events else (None, [])
+        lists, closed = self._lists.join(lot, gave)
+        if examples is not None and lists.rung.size:
+            yield self._batch(list(compress(events, gave)), examples, lists)
+        types = self.types if closed else []
+        for at, outcomes in closed:
+            position = lot[at].record.offset
+            yield ClosedLists(outcomes, types, position, self._chain(position))
+
+    def _learn(
+        self, waiting: list[Checked], dead: list[DeadLetter]
+    ) -> tuple[Examples, list[bool]]:
+        """Apply events; answers what they emit, and which of them gave an example."""
         n = len(waiting)
         events = columns_of(waiting, self.key_of, self.event_key)
         out = room_for(n, self.manifest.seen)
@@ -219,13 +216,10 @@ class Profiles:
                 reason = _REASONS[status]
                 dead.append(self._bury(checked.record, reason, f"timestamp: is too {reason}"))
         self._count("duplicates", int((out.status == DUPLICATE).sum()))
-        self._count("other", len(lot) - n + int((out.status == ASIDE).sum()))
+        self._count("other", int((out.status == ASIDE).sum()))
         self._count("applied", emitted)
         self._count("capped", int((out.examples.flags[:emitted] & CAPPED > 0).sum()))
-        gave = (out.status == EXAMPLE).tolist()
-        lists = self._lists.join(lot, gave)
-        if emitted:
-            yield self._batch(list(compress(waiting, gave)), out.examples, lists)
+        return out.examples, (out.status == EXAMPLE).tolist()
 
     def _take_in(self, waiting: list[Checked], events: Events, out: Out) -> None:
         """Run the kernel over all events; whoever leaves on the way does so at one place."""

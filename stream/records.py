@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ class _Kind(Struct):
 _kind = msgspec.json.Decoder(_Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(Struct, frozen=True):
     """A record to append. `identity` is the event's key for the dedup window, None for control.
 
     `context` is the trace it belongs to; the log may forget it.
@@ -31,8 +29,7 @@ class NewRecord:
     context: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(Struct, frozen=True):
     """A record as it lies in the log; `received_at` is seconds since the epoch."""
 
     offset: int
