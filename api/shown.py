@@ -36,9 +36,9 @@ class ShownLists:
         shown = zip(answer.item_ids, answer.places, strict=True)
         items = [
             Shown(
-                item_id=item_id, place=place, propensity=listed.propensity,
+                item_id, place, listed.propensity,
                 # Of what is trending, the score is a share and not the ranker's.
-                score=None if listed.reason == "trending" else listed.score,
+                None if listed.reason == "trending" else listed.score,
             )
             for place, (item_id, listed) in enumerate(shown)
         ]  # fmt: skip

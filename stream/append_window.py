@@ -31,6 +31,8 @@ class AppendWindow:
     def observe(self, records: Sequence[NewRecord]) -> list[int]:
         """Add the records' identities; return the indices of those that were there already."""
         named = [(at, r.identity) for at, r in enumerate(records) if r.identity is not None]
+        if not named:
+            return []
         repeats = self.repeats(identity for _, identity in named)
         return [named[at][0] for at in repeats]
 

@@ -16,11 +16,12 @@ logger = logging.getLogger(__name__)
 
 #: Lists that may wait; beyond, new ones are dropped. Some 10 MB, seconds of a busy server.
 WAITING: Final = 10_000
-# Lists of one append, as many as one turn of the learner takes. They are written down on the
-# event loop; many more would hold up a request.
-_LOT: Final = 64
-# How long lists wait for others: alone, each would cost a commit and a turn of the learner.
-_LINGER_S: Final = 0.05
+# Lists of one append: a turn of the learner over as many takes milliseconds, for which a click
+# behind them waits.
+_LOT: Final = 256
+# How long lists wait for others: alone, each would cost a commit and a turn of the learner. Nobody
+# waits for them; a click that overtakes its list finds it all the same.
+_LINGER_S: Final = 0.1
 
 #: Appends lists as (user id, record). Raises LogUnavailable.
 Append = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
@@ -32,16 +33,18 @@ class ImpressionQueue:
     def __init__(self, append: Append, waiting: int = WAITING) -> None:
         self._append = append
         self._most = waiting
-        self._waiting: deque[Impression] = deque()
+        self._waiting: deque[tuple[str, bytes]] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self.dropped = 0
 
     def put(self, impressions: Sequence[Impression]) -> None:
         """Queue lists; those there is no room for are dropped and counted."""
-        room = max(self._most - len(self._waiting), 0)
-        self._waiting.extend(impressions[:room])
-        self.dropped += len(impressions) - len(impressions[:room])
+        for shown in impressions:
+            if len(self._waiting) < self._most:
+                self._waiting.append((shown.user_id, impression_record(shown)))
+            else:
+                self.dropped += 1
         if self._waiting and (self._sending is None or self._sending.done()):
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
@@ -57,7 +60,7 @@ class ImpressionQueue:
             await self._gather()
             lot = [self._waiting.popleft() for _ in range(min(_LOT, len(self._waiting)))]
             try:
-                await self._append([(shown.user_id, impression_record(shown)) for shown in lot])
+                await self._append(lot)
             except StreamError as error:
                 self.dropped += len(lot)
                 logger.warning("%d lists that were shown are not kept: %s", len(lot), error)

@@ -38,7 +38,7 @@ class Shown(Struct, gc=False):
     score: float | None = None
 
 
-class Impression(Struct, kw_only=True, tag_field="type", tag=IMPRESSION):
+class Impression(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=IMPRESSION):
     """A list that was shown; without a `timestamp` it was shown when it was received."""
 
     user_id: str

@@ -172,8 +172,7 @@ def _show(o: Open, lot: Lot, at: int) -> None:
 
 @inner
 def _close(o: Open, out: Outcomes, lists: int) -> int:
-    """Add what is old or must give way, oldest first, to the `lists` of `out`; return their number.
-    """
+    """Add what is old or must give way, oldest first, to the lists of `out`; return how many."""
     filled, steps = out.start[lists], 0
     while o.counted[_CLOSED] < o.counted[_OPENED]:
         row = o.counted[_CLOSED] % OPEN

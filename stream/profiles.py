@@ -200,9 +200,7 @@ class Profiles:
             position = lot[at].record.offset
             yield ClosedLists(outcomes, types, position, self._chain(position))
 
-    def _learn(
-        self, waiting: list[Checked], dead: list[DeadLetter]
-    ) -> tuple[Examples, list[bool]]:
+    def _learn(self, waiting: list[Checked], dead: list[DeadLetter]) -> tuple[Examples, list[bool]]:
         """Apply events; answers what they emit, and which of them gave an example."""
         n = len(waiting)
         events = columns_of(waiting, self.key_of, self.event_key)

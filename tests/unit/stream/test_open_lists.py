@@ -1,5 +1,6 @@
 """Lists that were shown: joined with what is taken in either order, closed by event time."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -222,6 +223,25 @@ def test_how_the_log_is_cut_does_not_show(tape: Any, new_profiles: NewProfiles) 
     assert seen[0] == seen[1] == seen[2]
 
 
+def test_lists_alone_are_closed_in_the_same_places_however_the_log_is_cut(
+    tape: Any, new_profiles: NewProfiles
+) -> None:
+    for n in range(12 * EVERY):
+        tape.now += WINDOW_S / 50
+        shown(tape, f"u{n % 7}", f"r{n}", *"abcdef"[: n % 6 + 1])
+    seen = []
+    for size in (1_000, 1, 37):
+        profiles = new_profiles()
+        found = pieces(profiles, tape, size)
+        chain = [
+            (piece.previous, piece.position) for piece in found if isinstance(piece, ClosedLists)
+        ]
+        seen.append((closed(found), chain, profiles.digest()))
+    assert len(seen[0][0]) > 8 * EVERY
+    assert [previous for previous, _ in seen[0][1]] == [-1, *[at for _, at in seen[0][1]][:-1]]
+    assert seen[0] == seen[1] == seen[2]
+
+
 def test_open_lists_survive_a_snapshot(tape: Any, new_profiles: NewProfiles) -> None:
     mixed(tape)
     whole, first, second = new_profiles(), new_profiles(), new_profiles()
@@ -272,6 +292,14 @@ def test_clients_cannot_send_one() -> None:
         ({"items": [{"item_id": "a", "place": 0}, {"item_id": "a", "place": 1}]}, "items"),
         ({"items": [{"item_id": "a", "place": 0}, {"item_id": "b", "place": 0}]}, "items"),
         ({"served_by": "x" * 200}, "served_by"),
+        ({"model_id": "\t"}, "model_id"),
+        ({"items": [{"item_id": f"i{n}", "place": n} for n in range(101)]}, "items"),
+        ({"items": [{"item_id": "x" * 129, "place": 0}]}, "items.0.item_id"),
+        ({"items": [{"item_id": "a\n", "place": 0}]}, "items.0.item_id"),
+        ({"items": [{"item_id": "a", "place": 10_000}]}, "items.0.place"),
+        ({"items": [{"item_id": "a", "place": 10**30}]}, "items.0.place"),
+        ({"items": [{"item_id": "a", "place": 0, "score": -1.1e9}]}, "items.0.score"),
+        ({"items": [{"item_id": "a", "place": 0, "propensity": 1.1}], "user_id": "\n"}, "user_id"),
     ],
 )
 def test_a_bad_list_names_what_is_wrong(change: dict[str, Any], field: str) -> None:
@@ -280,3 +308,22 @@ def test_a_bad_list_names_what_is_wrong(change: dict[str, Any], field: str) -> N
     with pytest.raises(InvalidEvent) as refused:
         parse_impression(msgspec.json.encode(body))
     assert refused.value.field == field
+
+
+def test_a_list_is_the_same_whoever_writes_it_down(tape: Any, new_profiles: NewProfiles) -> None:
+    shown(tape, "u", "r", "a", "b", served_by="session")
+    ours, theirs = new_profiles(), new_profiles()
+    told = json.loads(tape.records[0].body)
+    written = json.dumps(dict(reversed(told.items())), indent=2).encode()
+    record = LogRecord(tape.records[0].offset, tape.records[0].received_at, False, written)
+    assert not ours.step(tape.records).dead and not theirs.step([record]).dead
+    assert ours.arena.count("open") == 1
+    assert ours.digest() == theirs.digest()
+
+
+def test_of_two_types_the_last_one_counts(tape: Any, new_profiles: NewProfiles) -> None:
+    profiles = new_profiles()
+    first = shown(tape, "u", "r", "a")
+    tape.raw(first.body[:-1] + b',"type":"view","item_id":"a"}')
+    [piece] = profiles.step(tape.records).pieces
+    assert isinstance(piece, ExampleBatch) and piece.item_ids == ["a"]
