@@ -191,7 +191,7 @@ class Profiles:
             return
         events = [told for told in lot if isinstance(told, Checked)]
         self._count("other", len(lot) - len(events))
-        examples, gave = self._learn(events, dead) if events else (None, [])
+        examples, gave = self._emit(events, dead) if events else (None, [])
         lists, closed = self._lists.join(lot, gave)
         if examples is not None and lists.rung.size:
             yield self._batch(list(compress(events, gave)), examples, lists)
@@ -200,7 +200,7 @@ class Profiles:
             position = lot[at].record.offset
             yield ClosedLists(outcomes, types, position, self._chain(position))
 
-    def _learn(self, waiting: list[Checked], dead: list[DeadLetter]) -> tuple[Examples, list[bool]]:
+    def _emit(self, waiting: list[Checked], dead: list[DeadLetter]) -> tuple[Examples, list[bool]]:
         """Apply events; answers what they emit, and which of them gave an example."""
         n = len(waiting)
         events = columns_of(waiting, self.key_of, self.event_key)
