@@ -73,7 +73,9 @@ def regrets(seed: int, size: Size, nature: Nature) -> tuple[float, float]:
 
 @pytest.mark.timeout(600)
 def test_debiasing_lowers_regret() -> None:
-    debiased, biased = np.array([regrets(seed, Size(300, 300, 48.0), Nature()) for seed in SEEDS]).T
+    """Where places are looked at steeply two days tell: in a shop a week does, below."""
+    size, steep = Size(300, 300, 48.0), Nature(looks=1.0)
+    debiased, biased = np.array([regrets(seed, size, steep) for seed in SEEDS[:4]]).T
     assert np.mean(debiased) < np.mean(biased), (debiased, biased)
 
 
