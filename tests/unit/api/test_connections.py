@@ -75,7 +75,7 @@ def connect(server: Served) -> Iterator[Callable[[], socket.socket]]:
     opened: list[socket.socket] = []
 
     def connected() -> socket.socket:
-        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=120))
         return opened[-1]
 
     yield connected
@@ -215,7 +215,7 @@ def test_a_full_queue_refuses_again_and_again_on_a_kept_connection(shop: FakeSer
     app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
     with (
         served(app) as server,
-        httpx.Client(base_url=f"http://127.0.0.1:{server.port}", limits=ONE, timeout=30) as http,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}", limits=ONE, timeout=120) as http,
     ):  # fmt: skip
         ids = set()
         for method in ("GET", "GET", "POST", "GET"):
@@ -237,7 +237,7 @@ def test_requests_that_come_at_once_are_refused_in_their_order(shop: FakeService
     app = create_app(shop, front=Front(bounds=Bounds(queue=0)))
     with (
         served(app) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=30) as client,
+        socket.create_connection(("127.0.0.1", server.port), timeout=120) as client,
     ):
         target = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n"
         client.sendall(target % b"v1/trending" + target % b"livez" + target % b"v1/trending")
