@@ -7,7 +7,6 @@ no timer and no batch border shows in when.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -37,7 +36,7 @@ _COLUMNS: Final = (
     ("score", np.float32, (PLACES,)),
     ("taken", np.uint16, (PLACES,)),
 )  # fmt: skip
-# Keys of items kept at hand: the same ones are shown again and again. Some 10 MB when full.
+# Keys of items kept at hand, some 10 MB when full: the same ones are shown again and again.
 _KEYS: Final = 1 << 16
 _NUMBER: Final = {name: number for number, name in enumerate(SERVED)}
 
@@ -49,13 +48,27 @@ def declare(arena: Arena) -> None:
     arena.add("open.clock", np.float64, 1)
 
 
+class _Keys(dict[str, int]):
+    """Keys by id. Full, it begins anew: to keep who was asked for last would cost every look."""
+
+    def __init__(self, seed: bytes) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= _KEYS:
+            self.clear()
+        key = self[text] = fingerprint(text, self._seed)
+        return key
+
+
 class OpenLists:
     """Owner of those tables in an arena and of the index derived from them."""
 
     def __init__(self, arena: Arena, seed: bytes) -> None:
         self._arena = arena
         self._seed = seed
-        self._key_of = lru_cache(_KEYS)(lambda text: fingerprint(text, seed))
+        self._keys = _Keys(seed)
         self._capacity = -1
         self._make_room(1)
 
@@ -102,7 +115,7 @@ class OpenLists:
         )  # fmt: skip
 
     def _columns(self, lot: Sequence[Parsed], examples: Sequence[bool]) -> Lot:
-        gave, key_of = iter(examples), self._key_of
+        gave, keys = iter(examples), self._keys
         shown = [r.impression.items if isinstance(r, CheckedList) else () for r in lot]
         start = np.zeros(len(lot) + 1, np.int64)
         np.cumsum([len(items) for items in shown], out=start[1:])
@@ -115,7 +128,7 @@ class OpenLists:
             np.array([_rung(r) for r in lot], np.uint8),
             np.array([self._taken(r) for r in lot], np.uint64),
             start,
-            np.array([key_of(item.item_id) for item in items], np.uint64),
+            np.array([keys[item.item_id] for item in items], np.uint64),
             np.array([item.place for item in items], np.int64),
             np.array([item.propensity for item in items], np.float64),
             # None becomes NaN.
@@ -128,7 +141,7 @@ class OpenLists:
     def _taken(self, record: Parsed) -> int:
         if isinstance(record, CheckedList) or not record.list_id:
             return 0
-        return self._key_of(record.event.item_id)
+        return self._keys[record.event.item_id]
 
     # The tables.
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from stream import open_lists
 from stream.errors import InvalidEvent
 from stream.events import parse_feedback
 from stream.example_bytes import decode, encode
@@ -240,6 +241,17 @@ def test_lists_alone_are_closed_in_the_same_places_however_the_log_is_cut(
     assert len(seen[0][0]) > 8 * EVERY
     assert [previous for previous, _ in seen[0][1]] == [-1, *[at for _, at in seen[0][1]][:-1]]
     assert seen[0] == seen[1] == seen[2]
+
+
+def test_how_many_keys_are_at_hand_does_not_show(
+    tape: Any, new_profiles: NewProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed(tape)
+    many, few = new_profiles(), new_profiles()
+    told = closed(pieces(many, tape))
+    monkeypatch.setattr(open_lists, "_KEYS", 2)
+    assert closed(pieces(few, tape)) == told
+    assert few.digest() == many.digest()
 
 
 def test_open_lists_survive_a_snapshot(tape: Any, new_profiles: NewProfiles) -> None:
