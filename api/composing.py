@@ -11,16 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import numpy as np
 from msgspec import Raw, Struct
-from numpy.typing import NDArray
 
 from api.wanted import Wanted
 from models.answers import Listed
 from models.reader import Reader
-
-#: Items as they are sent: JSON objects.
-Items = list[bytes]
 
 _encoder: Final = msgspec.json.Encoder()
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -38,10 +33,10 @@ class _Place(Struct, omit_defaults=True):
 class Composed(NamedTuple):
     """A list as it is shown, its items' ids and keys, and the places it was made of."""
 
-    items: Items
+    items: Raw
     item_ids: list[str]
     places: Sequence[Listed]
-    keys: NDArray[np.uint64]
+    keys: list[int]
 
 
 def compose(reader: Reader, places: Sequence[Listed], wanted: Wanted) -> Composed:
@@ -50,12 +45,12 @@ def compose(reader: Reader, places: Sequence[Listed], wanted: Wanted) -> Compose
     described = reader.described(rows)
     if wanted.fields is not None:
         described = [chosen(item, wanted.fields) for item in described]
-    items = list(map(joined, described, _said(reader, places, wanted.explain)))
+    items = array_of(described, _said(reader, places, wanted.explain))
     return Composed(items, reader.ids_of(rows), places, reader.keys_of(rows))
 
 
 def _said(reader: Reader, places: Sequence[Listed], explain: bool) -> list[bytes]:
-    """What is said of every place, as JSON: lines of one text, for one call writes them all."""
+    """What is said of every place: one call writes them all, as lines of one text."""
     causes = {row for place in places for row in place.because}  # of many places the same few
     names = dict(zip(causes, reader.ids_of(causes), strict=True))
     said = [
@@ -68,22 +63,16 @@ def _said(reader: Reader, places: Sequence[Listed], explain: bool) -> list[bytes
     return _encoder.encode_lines(said).splitlines()
 
 
-def joined(described: bytes, said: bytes) -> bytes:
-    """One object of two, none of which is empty.
+def array_of(described: Sequence[bytes], said: Sequence[bytes]) -> Raw:
+    """A JSON array of objects, each made of two, none of which is empty.
 
-    >>> joined(b'{"item_id":"tea"}', b'{"score":0.5}')
-    b'{"item_id":"tea","score":0.5}'
+    >>> bytes(array_of([b'{"item_id":"tea"}', b'{"item_id":"cup"}'], [b'{"score":2}'] * 2))
+    b'[{"item_id":"tea","score":2},{"item_id":"cup","score":2}]'
     """
-    return b"%b,%b" % (described[:-1], said[1:])
-
-
-def array_of(items: Items) -> Raw:
-    """The items as one JSON array.
-
-    >>> bytes(array_of([b'{"item_id":"tea"}', b'{"item_id":"cup"}']))
-    b'[{"item_id":"tea"},{"item_id":"cup"}]'
-    """
-    return Raw(b"[%b]" % b",".join(items))
+    halves = [b""] * (2 * len(described))
+    halves[::2] = [one[:-1] for one in described]
+    halves[1::2] = [one[1:] for one in said]
+    return Raw(b"[%b]" % b",".join(halves))
 
 
 def chosen(described: bytes, fields: Sequence[str]) -> bytes:

@@ -6,8 +6,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from msgspec import Raw
-
 from api.ladder import Answer
 
 
@@ -34,9 +32,9 @@ class Kept:
             self._answers.popitem(last=False)
 
 
-def tag_of(items: Raw, answer: Answer, degraded: bool) -> str:
+def tag_of(answer: Answer, degraded: bool) -> str:
     """A weak ETag over the list; when and under which id it was answered is outside it."""
-    digest = hashlib.blake2b(items, digest_size=12)
+    digest = hashlib.blake2b(answer.items, digest_size=12)
     digest.update(f"{answer.served_by}{degraded}".encode())
     return f'W/"{digest.hexdigest()}"'
 

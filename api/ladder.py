@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
+from msgspec import Raw
 
-from api.composing import Items, compose
+from api.composing import compose
 from api.load import Load
-from api.standby import Standby
+from api.standby import NOTHING, Standby
 from api.wanted import Wanted
 from models.answers import Asked, Listed
 from models.examples import Past, empty_past
@@ -35,7 +34,6 @@ KEPT: Final = 100
 _KEPT_FOR_S: Final = 10.0
 # A broken rung is met by every request; one warning in this time is enough to act on.
 _WARN_EVERY_S: Final = 1.0
-_NO_KEYS: Final = np.empty(0, np.uint64)
 
 logger = structlog.get_logger(__name__)
 
@@ -47,12 +45,12 @@ class Answer(NamedTuple):
     empty for a list that was kept.
     """
 
-    items: Items
+    items: Raw
     served_by: str
     degraded: bool
     item_ids: Sequence[str] = ()
     places: Sequence[Listed] = ()
-    keys: NDArray[np.uint64] = _NO_KEYS
+    keys: Sequence[int] = ()
 
 
 def _asked(row: UserRow | None, wanted: Wanted) -> Asked:
@@ -188,7 +186,7 @@ class Ladder:
         assert self._load is not None
         self._keep()
         items = self._kept.pick(self._service.model, wanted)
-        if not items:
+        if items == NOTHING:
             return None
         self._load.shed("rung")
         return Answer(items, "trending", True)
@@ -223,8 +221,8 @@ class Ladder:
         self._kept_at = now
         try:
             kept, reader = Wanted(KEPT), self._service.model.reader
-            items = compose(reader, _trending(reader, kept), kept).items
-            self._kept = Standby(items, reader.key_of) if items else self._kept
+            standby = Standby(compose(reader, _trending(reader, kept), kept).items, reader.key_of)
+            self._kept = standby if len(standby) else self._kept
         except Exception:  # noqa: BLE001 - the list kept before stays
             self._warn("static")
 

@@ -14,10 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from api.errors import Refused
 from api.wanted import FIELDS, Options, Wanted
@@ -51,14 +49,14 @@ class _Held(Struct, array_like=True):
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Held)
 
 
-def next_page(user: int, wanted: Wanted, consent: bool, listed: NDArray[np.uint64]) -> str | None:
+def next_page(user: int, wanted: Wanted, consent: bool, listed: Sequence[int]) -> str | None:
     """The token for what comes after `listed` (keys of this page's items); None at the end."""
     f = wanted.filters
     if len(listed) < wanted.k or len(f.shown) + len(listed) > REMEMBERED:
         return None
     fields = None if wanted.fields is None else tuple(FIELDS.index(n) for n in wanted.fields)
     held = _Held(
-        user, wanted.k, _packed(f.shown) + listed.astype("<u8").tobytes(), _packed(f.exclude),
+        user, wanted.k, _packed((*f.shown, *listed)), _packed(f.exclude),
         None if f.include is None else _packed(f.include), f.category, f.in_stock,
         f.price_min, f.price_max, fields, wanted.diversity, wanted.explain, consent,
     )  # fmt: skip

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
-from api.composing import Items, bare_explanation, chosen, joined
+from api.composing import bare_explanation, chosen
 from api.wanted import Wanted
 from models.facets import ANY, Filters
 from models.model import Model
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_items_of: Final = msgspec.json.Decoder(list[Raw]).decode
 _SAID: Final = ("score", "reason", "because")
+#: An array of no items.
+NOTHING: Final = Raw(b"[]")
 
 
 class _Item(NamedTuple):
     """As it was sent; `fields` is the same to look into."""
 
     key: int
-    sent: bytes
+    sent: Raw
     fields: dict[str, Any]
 
 
 class Standby:
     """Items kept with what was known of them."""
 
-    def __init__(self, items: Sequence[bytes] = (), key_of: Callable[[str], int] = hash) -> None:
-        found = [(item, _decode(item)) for item in items]
+    def __init__(self, items: Raw = NOTHING, key_of: Callable[[str], int] = hash) -> None:
+        found = [(item, _decode(item)) for item in _items_of(items)]
         self._items = [_Item(key_of(fields["item_id"]), item, fields) for item, fields in found]
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def pick(self, model: Model, wanted: Wanted) -> Items:
-        """The first `k` that fit and were not taken out of the catalogue since."""
-        items: Items = []
+    def pick(self, model: Model, wanted: Wanted) -> Raw:
+        """The first `k` that fit and were not taken out of the catalogue since, as an array."""
+        items: list[Raw] = []
         filters, plain = wanted.filters, wanted.fields is None and not wanted.explain
         for item in self._items:
             if len(items) == wanted.k:
                 break
             if (filters is ANY or _fits(item, filters)) and _is_listed(model, item.key):
                 items.append(item.sent if plain else _shaped(item, wanted))
-        return items
+        return Raw(_encode(items))
 
 
 def _is_listed(model: Model, key: int) -> bool:
@@ -54,14 +58,14 @@ def _is_listed(model: Model, key: int) -> bool:
         return True
 
 
-def _shaped(item: _Item, wanted: Wanted) -> bytes:
+def _shaped(item: _Item, wanted: Wanted) -> Raw:
     said = {name: item.fields[name] for name in _SAID}
     if wanted.explain:
         said["explanation"] = bare_explanation(said["score"], said["reason"])
     described = _encode({name: v for name, v in item.fields.items() if name not in _SAID})
     if wanted.fields is not None:
         described = chosen(described, wanted.fields)
-    return joined(described, _encode(said))
+    return Raw(described[:-1] + b"," + _encode(said)[1:])
 
 
 def _fits(item: _Item, filters: Filters) -> bool:

@@ -123,11 +123,11 @@ def _median(seconds: list[float]) -> float:
 def _of_list(model: Model, asked: list[Asked]) -> float:
     kit = model.reader.kit()
     types = types_of(["view"], model.settings.events)
-    out = answers._room(1, 10)
+    out = tuple(answers._room(1, 10))
     blocked = kit.state.blocked[: model.items]
     begun = time.process_time()
     for one in asked:
-        answers._list(kit, one.past, 0, types, blocked, 0.0, out, 0)
+        answers._list_one(kit, tuple(one.past), tuple(types), out, blocked, 0.0)
     return (time.process_time() - begun) / len(asked)
 
 

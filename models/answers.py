@@ -1,22 +1,22 @@
-"""Answers for readers: lists for a past, similar items, trending, and why an item is there."""
+"""Answers for readers: ranked lists for a past, why an item is there, and embeddings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models import content, cooccurrence, embeddings
+from models import embeddings
 from models.causes import CAUSES, find_causes
+from models.compiled import inner
 from models.diversity import diversify
 from models.examples import HISTORY, Past, Types, empty_past, types_of
 from models.explanation import Explanation, explain
 from models.facets import ANY, Filters
-from models.features import CONTENT, FAST, SLOW
 from models.index import find
 from models.kit import Kit
 from models.ranking import mask, rank, read_ages, read_past
@@ -66,8 +66,8 @@ def listed(
     out = kit.lists.get(asked.k)
     if out is None:
         out = kit.lists[asked.k] = _room(1, asked.k)
-    types = _types(kit, asked, settings)
-    count, _ = _list(kit, asked.past, 0, types, blocked, asked.diversity, out, 0)
+    past, types = asked.past, _types(kit, asked, settings)
+    count, _ = _list_one(kit, tuple(past), tuple(types), tuple(out), blocked, asked.diversity)
     return _places(kit.state, out, 0, count)
 
 
@@ -90,7 +90,8 @@ def explained(
     `guests`, what sets the score apart from the ranker's is theirs.
     """
     s, w, types = kit.state, kit.scratch, _types(kit, asked, settings)
-    _, count = _list(kit, asked.past, 0, types, blocked, 0.0, _room(1, 1), 0)
+    room = tuple(_room(1, 1))
+    _, count = _list_one(kit, tuple(asked.past), tuple(types), room, blocked, 0.0)
     length = min(int(asked.past.history_start[1]), HISTORY)
     return [
         place._replace(explanation=explain(s, w, place.row, place.score, count, length, guests))
@@ -128,23 +129,20 @@ def _room(lists: int, k: int) -> _Lists:
 
 
 def _places(s: State, out: _Lists, row: int, count: int) -> list[Listed]:
-    items, scores = out.rows[row, :count].tolist(), out.scores[row, :count].tolist()
-    causes, sources = out.causes[row, :count].tolist(), out.sources[row, :count].tolist()
-    moved = out.moved[row, :count].tolist()
+    columns = [column[row].tolist() for column in out]
     return [
         Listed(
-            items[at], scores[at], _reason(s, items[at], causes[at], moved[at]),
-            tuple([cause for cause in causes[at] if cause >= 0]), sources[at],
+            item, score, "history" if causes[0] >= 0 and not moved else _reason(s, item, moved),
+            tuple(causes[: causes.index(-1)] if causes[-1] < 0 else causes), source,
         )
-        for at in range(count)
+        for _, item, score, causes, source, moved in zip(range(count), *columns, strict=False)
     ]  # fmt: skip
 
 
-def _reason(s: State, row: int, causes: list[int], moved: int) -> str:
+def _reason(s: State, row: int, moved: int) -> str:
+    """Of an item no history speaks for, or that diversity has moved."""
     if moved:
         return "diversity"
-    if causes[0] >= 0:
-        return "history"
     return "popular" if s.popularity.total[row] > 0 else "new"
 
 
@@ -165,6 +163,14 @@ def asked_at(s: State, past: Past, row: int, length: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _list_one(
+    kit: Kit, past: Any, types: Any, out: Any, blocked: NDArray[np.uint8], diversity: float
+) -> tuple[int, int]:
+    # Named tuples take a caller twice as long as plain ones.
+    return _list(kit, Past(*past), 0, Types(*types), blocked, diversity, _Lists(*out), 0)
+
+
+@inner
 def _list(
     kit: Kit, past: Past, row: int, types: Types, blocked: NDArray[np.uint8],
     diversity: float, out: _Lists, to: int,
@@ -196,68 +202,6 @@ def _list_all(
 ) -> None:  # fmt: skip
     for row in range(counts.shape[0]):
         counts[row] = _list(kit, past, row, types, blocked, diversity, out, row)[0]
-
-
-def similar_to(s: State, w: Scratch, row: int, k: int, blocked: NDArray[np.uint8]) -> list[Listed]:
-    """Blend of co-occurrence, content and, to fill up, popularity within the same content."""
-    items = readable(s, blocked)
-    scores = _similarity(s, w, row, items)
-    scores[np.flatnonzero(blocked[:items])] = -1.0
-    scores[row] = -1.0
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [Listed(int(r), float(scores[r]), "similar") for r in order if scores[r] > 0.0]
-
-
-@njit(cache=True, nogil=True)
-def _similarity(s: State, w: Scratch, row: int, items: int) -> NDArray[np.float64]:
-    w.history[0], w.ages[0] = row, 0.0
-    total = np.zeros(items)
-    for horizon, out in ((s.fast, w.scores[FAST]), (s.slow, w.scores[SLOW])):
-        touched, found = w.touched[0], w.found[0]
-        count, _ = cooccurrence.score(horizon, w.history, w.ages, 1, out, touched, found, items)
-        for at in range(count):
-            total[touched[at]] += found[at]
-        if count < 0:
-            for other in range(items):
-                total[other] += out[other]
-        cooccurrence.clear(out, touched, count, items)
-    popularity = 0.0
-    for other in range(items):
-        popularity = max(popularity, s.popularity.slow[other])
-    described = content.user(s.content, w.history, 1, w.x)
-    if described:
-        content.score(s.content, w.x, w.scores[CONTENT], items)
-    for other in range(items):
-        if described:
-            total[other] += max(w.scores[CONTENT, other], np.float32(0.0))
-        if popularity > 0.0:
-            total[other] += 0.01 * s.popularity.slow[other] / popularity
-    return total
-
-
-def trending_of(
-    s: State, asked: Asked | None, blocked: NDArray[np.uint8], k: int, settings: LearningSettings
-) -> list[Listed]:
-    items = readable(s, blocked)
-    scores = s.popularity.trending[:items].copy()
-    scores[np.flatnonzero(blocked[:items])] = -1.0
-    if asked is not None and not settings.repeats:
-        _hide_seen(s, asked, settings, scores)
-    most = scores.max(initial=0.0)
-    if most <= 0.0:
-        return []
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [Listed(int(r), float(scores[r] / most), "trending") for r in order if scores[r] > 0.0]
-
-
-def _hide_seen(
-    s: State, asked: Asked, settings: LearningSettings, scores: NDArray[np.float64]
-) -> None:
-    hides = int(types_of(list(asked.types), settings.events).hides[0])
-    for key, bits in zip(asked.past.seen_key, asked.past.seen_mask, strict=True):
-        row = find(s.slots, s.key, key)
-        if int(bits) & hides and 0 <= row < scores.shape[0]:
-            scores[row] = -1.0
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -56,9 +56,11 @@ class Budget:
         self._credit = 0.0
         self._lock = threading.Lock()
 
-    def earn(self, share: float) -> None:
+    def earn(self, share: float) -> bool:
+        """Whether a list may explore, after this one's share."""
         with self._lock:
             self._credit = min(self._credit + share, _SAVED)
+            return self._credit >= 1.0
 
     def spend(self) -> bool:
         with self._lock:
@@ -70,31 +72,34 @@ class Budget:
 
 def explored(
     s: State, asked: Asked, found: list[Listed], blocked: NDArray[np.uint8],
-    settings: LearningSettings, budget: Budget, draw: int,
+    settings: LearningSettings, budget: Budget, draw: Callable[[], int],
 ) -> list[Listed]:  # fmt: skip
     """The list, with a new item in it where its turn has come.
 
-    `draw` alone decides which item and where, of those there are. Never more than the share of
-    a process's lists holds one, whatever is drawn.
+    The number `draw` returns, asked for only where it matters, alone decides which item and
+    where, of those there are. Never more than the share of a process's lists holds one, whatever
+    is drawn.
     """
     share = settings.exploration.share
-    budget.earn(share)
-    if draw / _DRAWS >= _EAGER * share or asked.k < 2 or not found or not budget.spend():
+    if not budget.earn(share) or asked.k < 2 or not found:
+        return found
+    drawn = draw()
+    if drawn / _DRAWS >= _EAGER * share or not budget.spend():
         return found
     # A turn in which there is nothing new is over all the same: looking costs more than a list.
     pool = _new_items(s, asked, found, blocked, settings)
     if not len(pool):
         return found
-    chance = random.Random(draw)
+    chance = random.Random(drawn)
     chosen, likely = _choose(s, pool, chance)
     last, odds = min(asked.k - 1, len(found)), min(share, _MOST_TOLD)
     place = chance.randint(1, last)
-    drawn = found[min(place, len(found) - 1)]._replace(
+    new = found[min(place, len(found) - 1)]._replace(
         row=chosen, reason=EXPLORED, because=(), source=-1,
         propensity=odds * likely / last, explanation=None,
     )  # fmt: skip
     kept = [listed._replace(propensity=1.0 - odds) for listed in found]
-    return [*kept[:place], drawn, *kept[place:]][: asked.k]
+    return [*kept[:place], new, *kept[place:]][: asked.k]
 
 
 def _new_items(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import answers
+from models import answers, unranked
 from models.answers import Asked, Listed
 from models.catalogue import Catalogue
 from models.exploration import Budget, draw_of, explored
@@ -53,6 +54,7 @@ class Reader:
         self.settings = settings
         self.guests = guests
         self._catalogue = catalogue
+        self._keys = state.key.data  # gives plain numbers, one at a time, sooner than the array
         self._shared = shared
         # Not among what is shared: an idle thread would keep tables that were swapped.
         self._kits = threading.local()
@@ -73,9 +75,10 @@ class Reader:
     def ids_of(self, rows: Iterable[int]) -> list[str]:
         return self._catalogue.ids_of(rows)
 
-    def keys_of(self, rows: Sequence[int]) -> NDArray[np.uint64]:
+    def keys_of(self, rows: Iterable[int]) -> list[int]:
         """Keys of the items in these rows."""
-        return self.state.key[rows] if rows else np.empty(0, np.uint64)
+        keys = self._keys
+        return [keys[row] for row in rows]
 
     def row_of(self, key: int) -> int:
         """Row of an item's key, -1 if it was never met, or has left."""
@@ -119,10 +122,9 @@ class Reader:
             guests = bool(self.guests.lists.guests)
             places = answers.explained(self.kit(), asked, blocked, settings, places, guests)
         if draw is not None and settings.exploration.share > 0.0:
-            number = draw_of(draw, self._shared.seed)
-            places = explored(
-                self.state, asked, places, blocked, settings, self._shared.budget, number
-            )
+            shared = self._shared
+            number = partial(draw_of, draw, shared.seed)
+            places = explored(self.state, asked, places, blocked, settings, shared.budget, number)
         self._shared.served.count([places])
         return places
 
@@ -152,12 +154,12 @@ class Reader:
         if row < 0:
             return []
         blocked = self.state.blocked[: self._catalogue.named]
-        return answers.similar_to(self.state, self.scratch(), row, k, blocked)
+        return unranked.similar_to(self.kit(), row, k, blocked)
 
     def trending(self, k: int, asked: Asked | None = None) -> list[Listed]:
         """The k items with the most recent attention, less what `asked` leaves out."""
         blocked = self._allowed(asked.filters if asked else ANY)
-        return answers.trending_of(self.state, asked, blocked, k, self.settings)
+        return unranked.trending_of(self.kit(), asked, blocked, k, self.settings)
 
     def kit(self) -> Kit:
         """These tables and this thread's memory; whoever calls a kernel with it holds it."""

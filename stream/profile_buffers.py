@@ -1,21 +1,16 @@
-"""Room for what a batch of events emits, and copies of one user's past for readers."""
+"""Columns of a batch of events, and room for what it emits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.attributes import ATTRIBUTES
-from models.examples import HISTORY, Examples, Past, empty_past
-from models.index import find
+from models.examples import HISTORY, Examples, Past
 from stream.canary import is_canary
-from stream.described import Told
 from stream.parsed import Checked
-from stream.pool import LENGTH, START
 from stream.profile_kernels import Events, Out
-from stream.profile_rows import Rows
 
 
 def columns_of(
@@ -66,32 +61,3 @@ def cut(e: Examples, n: int) -> Examples:
         p.attribute_start[: n + 1], p.attribute_key[:told],
     )  # fmt: skip
     return Examples._make([*(column[:n] for column in e[:-1]), past])
-
-
-def past_of(r: Rows, row: int, told: Told, key: np.uint64) -> Past:
-    """A copy of all that is kept of the user in `row` with `key`, newest first; row -1: no event.
-
-    What was told of a user stands apart from what they did, so it is found by key.
-    """
-    keys = attributes_of(told, key)
-    told_start = np.array([0, len(keys)])
-    if row < 0:
-        return empty_past()._replace(attribute_start=told_start, attribute_key=keys)
-    start, length = int(r.history[row, START]), int(r.history[row, LENGTH])
-    newest = slice(start, start + length)
-    first, seen = int(r.seen[row, START]), int(r.seen[row, LENGTH])
-    return Past(
-        np.array([0, length]), r.history_key[newest][::-1].copy(),
-        r.history_time[newest][::-1].copy(), r.history_type[newest][::-1].copy(),
-        r.history_value[newest][::-1].astype(np.float64),
-        np.array([0, seen]), r.seen_key[first : first + seen].copy(),
-        r.seen_mask[first : first + seen].copy(), told_start, keys,
-    )  # fmt: skip
-
-
-def attributes_of(told: Told, key: np.uint64) -> NDArray[np.uint64]:
-    """A copy of the attribute keys of a user."""
-    row = find(told.slots, told.user, key)
-    if row < 0:
-        return np.empty(0, np.uint64)
-    return told.attribute[row, : told.length[row]].copy()

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.examples import ATTRIBUTED, CAPPED, TYPES, Examples, Past
 from models.impressions import Lists
-from models.index import build, find, fingerprint
+from models.index import build, fingerprint
 from models.tables import Arena, Array
 from stream import described, leaving, open_lists, pool, recent
 from stream.canary import is_canary, rows_of
@@ -33,7 +33,8 @@ from stream.examples import (
 )  # fmt: skip
 from stream.manifest import Manifest
 from stream.parsed import Checked, Parsed, is_in_time, is_kept, parsed
-from stream.profile_buffers import columns_of, cut, past_of, room_for
+from stream.profile_buffers import columns_of, cut, room_for
+from stream.profile_copies import copied
 from stream.profile_kernels import (
     ASIDE,
     DUPLICATE,
@@ -307,14 +308,12 @@ class Profiles:
         """
         key = np.uint64(self.key_of(user_id))
         with self._lock:
-            r, told = self._rows, self._told.view
-            row = int(find(r.slots, r.key, key))
-            past = past_of(r, row, told, key)
-            if row < 0:
-                return UserRow(past, [], {}, 0.0) if len(past.attribute_key) else None
-            counts, last = r.counts[row].tolist(), float(r.last[row])
+            past, counts, last = copied(self._rows, self._told.view, key)
+        if not len(counts):
+            return UserRow(past, [], {}, 0.0) if len(past.attribute_key) else None
         names = self.types
-        return UserRow(past, names, {n: c for n, c in zip(names, counts, strict=False) if c}, last)
+        some = zip(names, counts.tolist(), strict=False)
+        return UserRow(past, names, {name: count for name, count in some if count}, last)
 
     def all_user_ids(self) -> list[str]:
         """Every user, in the order they were met."""

@@ -14,7 +14,6 @@ from api import schemas
 from api.aside import Aside
 from api.bodies import crowd_of
 from api.call import Call, Incoming
-from api.composing import array_of
 from api.ladder import Ladder
 from api.metrics import Metrics
 from api.responses import answered
@@ -69,7 +68,7 @@ class Lists:
             lists.append(
                 {
                     "user_id": user_id,
-                    "items": array_of(answer.items),
+                    "items": answer.items,
                     "served_by": answer.served_by,
                     "degraded": answer.degraded,
                 }

@@ -15,7 +15,6 @@ from api import schemas
 from api.aside import Aside
 from api.bodies import session_of
 from api.call import Call, Incoming
-from api.composing import array_of
 from api.deadline import within
 from api.kept import Kept, matches, tag_of
 from api.ladder import Answer, Ladder
@@ -176,8 +175,7 @@ class Recommendations:
     ) -> Response:
         degraded = answer.degraded or not in_time
         self._metrics.served(answer.served_by, degraded)
-        items = array_of(answer.items)
-        tag = tag_of(items, answer, degraded)
+        tag = tag_of(answer, degraded)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if request.if_none_match and matches(tag, request.if_none_match):
             return Response(status_code=304, headers=headers)
@@ -186,7 +184,7 @@ class Recommendations:
         body = {
             "user_id": request.user_id,
             "recommendation_id": list_id,
-            "items": items,
+            "items": answer.items,
             "served_by": answer.served_by,
             "degraded": degraded,
             **head,
@@ -200,7 +198,7 @@ class Recommendations:
 
     def _listed(self, answer: Answer) -> Response:
         self._metrics.served(answer.served_by, answer.degraded)
-        return answered({"items": array_of(answer.items), "served_by": answer.served_by})
+        return answered({"items": answer.items, "served_by": answer.served_by})
 
 
 def calls(
