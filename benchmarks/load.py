@@ -31,7 +31,8 @@ from benchmarks.server import server
 
 USERS, EACH, RUNS, SECONDS = 100_000, 50, 3, 8
 MANY_ITEMS, FEW_USERS = 100_000, 20_000
-RATE, EVENTS_RATE, STEADY_S = 500, 1_000, 20
+# A minute: of clicks that meet a snapshot being copied, there are then neither none nor too many.
+RATE, EVENTS_RATE, STEADY_S = 500, 1_000, 60
 
 _LUA = Path(__file__).parent / "users.lua"
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -59,7 +60,7 @@ def ten_thousand() -> list[Figure]:
         one, sixteen = wrk(url, 1, USERS), wrk(url, 16, USERS)
         others = lists.figures(url, USERS)
         with _bound(1):
-            asyncio.run(learning(url))  # tables grow, and a first snapshot is written
+            asyncio.run(learning(url, STEADY_S // 3))  # tables grow, and a first snapshot is written
             late, fresh = asyncio.run(learning(url))
     with server(filled.folder(10_000, USERS, EACH)) as url:
         both = wrk(url, 16, USERS)
@@ -133,7 +134,7 @@ def _bound(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def learning(url: str) -> tuple[list[float], list[float]]:
+async def learning(url: str, seconds: int = STEADY_S) -> tuple[list[float], list[float]]:
     """(request, click to own next list) in ms, at steady rates; an open loop, so that a late
     answer delays no other request, counted from when the request was due."""
     stop = threading.Event()
@@ -144,7 +145,7 @@ async def learning(url: str) -> tuple[list[float], list[float]]:
         connector = aiohttp.TCPConnector(limit=64)
         async with aiohttp.ClientSession(url, connector=connector) as client:
             began, tasks = time.perf_counter(), []
-            for number in range(RATE * STEADY_S):
+            for number in range(RATE * seconds):
                 due = began + number / RATE
                 await asyncio.sleep(max(due - time.perf_counter(), 0))
                 user = f"u{chance.randrange(USERS)}"
