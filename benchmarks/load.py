@@ -60,7 +60,8 @@ def ten_thousand() -> list[Figure]:
         one, sixteen = wrk(url, 1, USERS), wrk(url, 16, USERS)
         others = lists.figures(url, USERS)
         with _bound(1):
-            asyncio.run(learning(url, STEADY_S // 3))  # tables grow, and a first snapshot is written
+            # Tables grow, and a first snapshot is written.
+            asyncio.run(learning(url, STEADY_S // 3))
             late, fresh = asyncio.run(learning(url))
     with server(filled.folder(10_000, USERS, EACH)) as url:
         both = wrk(url, 16, USERS)
