@@ -237,6 +237,8 @@ class SqliteLog:
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
     )
+    connection.text_factory = bytes  # whoever mended a body by hand may have left it as text
+    return connection
