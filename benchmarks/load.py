@@ -31,8 +31,9 @@ from benchmarks.server import server
 
 USERS, EACH, RUNS, SECONDS = 100_000, 50, 3, 8
 MANY_ITEMS, FEW_USERS = 100_000, 20_000
-# A minute: of clicks that meet a snapshot being copied, there are then neither none nor too many.
-RATE, EVENTS_RATE, STEADY_S = 500, 1_000, 60
+# Beside learning: some runs until tables have grown and the first snapshot is copied, then as many
+# as tell how often a click meets a copy.
+RATE, EVENTS_RATE, STEADY_S, GROWING, STEADY = 500, 1_000, 20, 2, 3
 
 _LUA = Path(__file__).parent / "users.lua"
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -60,9 +61,8 @@ def ten_thousand() -> list[Figure]:
         one, sixteen = wrk(url, 1, USERS), wrk(url, 16, USERS)
         others = lists.figures(url, USERS)
         with _bound(1):
-            # Tables grow, and a first snapshot is written.
-            asyncio.run(learning(url, STEADY_S // 3))
-            late, fresh = asyncio.run(learning(url))
+            runs = [asyncio.run(learning(url)) for _ in range(GROWING + STEADY)][GROWING:]
+        late, fresh = ([took for run in runs for took in run[which]] for which in (0, 1))
     with server(filled.folder(10_000, USERS, EACH)) as url:
         both = wrk(url, 16, USERS)
     name = "10,000 items"
@@ -135,7 +135,7 @@ def _bound(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def learning(url: str, seconds: int = STEADY_S) -> tuple[list[float], list[float]]:
+async def learning(url: str) -> tuple[list[float], list[float]]:
     """(request, click to own next list) in ms, at steady rates; an open loop, so that a late
     answer delays no other request, counted from when the request was due."""
     stop = threading.Event()
@@ -146,7 +146,7 @@ async def learning(url: str, seconds: int = STEADY_S) -> tuple[list[float], list
         connector = aiohttp.TCPConnector(limit=64)
         async with aiohttp.ClientSession(url, connector=connector) as client:
             began, tasks = time.perf_counter(), []
-            for number in range(RATE * seconds):
+            for number in range(RATE * STEADY_S):
                 due = began + number / RATE
                 await asyncio.sleep(max(due - time.perf_counter(), 0))
                 user = f"u{chance.randrange(USERS)}"
