@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from api.composing import bare_explanation, chosen
+from api.composing import bare_explanation
 from api.wanted import Wanted
 from models.facets import ANY, Filters
 from models.model import Model
@@ -59,13 +59,14 @@ def _is_listed(model: Model, key: int) -> bool:
 
 
 def _shaped(item: _Item, wanted: Wanted) -> Raw:
-    said = {name: item.fields[name] for name in _SAID}
-    if wanted.explain:
-        said["explanation"] = bare_explanation(said["score"], said["reason"])
-    described = _encode({name: v for name, v in item.fields.items() if name not in _SAID})
+    shown = item.fields
     if wanted.fields is not None:
-        described = chosen(described, wanted.fields)
-    return Raw(described[:-1] + b"," + _encode(said)[1:])
+        names = ("item_id", *wanted.fields, *_SAID)
+        shown = {name: shown[name] for name in names if name in shown}
+    if wanted.explain:
+        why = bare_explanation(shown["score"], shown["reason"])
+        shown = {**shown, "explanation": why}
+    return Raw(_encode(shown))
 
 
 def _fits(item: _Item, filters: Filters) -> bool:

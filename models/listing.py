@@ -147,7 +147,7 @@ def _list_block(
     for row in range(block * COUNTED, min((block + 1) * COUNTED, items)):
         score = np.float32(counts[row] * share)
         if score >= low and score > 0.0 and not masked[row]:
-            count = _insert(found, listed, count, most, score, row)
+            count = insert_in_order(found, listed, count, most, score, row)
             low = found[most - 1] if count == most else np.float32(0.0)
     return count
 
@@ -217,8 +217,8 @@ def _thin_out(keys: NDArray[np.int64], most: int) -> tuple[int, np.int32]:
 
 
 @inner
-def _insert(
-    keys: NDArray[Any], rows: NDArray[np.int32], count: int, most: int, key: Any, row: int
+def insert_in_order(
+    keys: NDArray[Any], rows: NDArray[Any], count: int, most: int, key: Any, row: int
 ) -> int:
     """Insert behind what is larger, or as large and of a lower row; a full list loses its last.
 

@@ -13,6 +13,7 @@ from models.examples import types_of
 from models.features import CONTENT, FAST, SLOW
 from models.index import find
 from models.kit import Kit
+from models.listing import insert_in_order
 from models.settings import LearningSettings
 from models.state import Scratch, State
 
@@ -58,17 +59,10 @@ def _best(
     rows: NDArray[np.int64], found: NDArray[np.float64],
 ) -> int:  # fmt: skip
     """Write the best of the scores above 0 and their rows, ties by row; return how many."""
-    count, room = 0, rows.shape[0]
+    count = 0
     for row in range(items):
-        score = scores[row]
-        if blocked[row] or not score > 0.0 or (count == room and score <= found[room - 1]):
-            continue
-        at = min(count, room - 1)
-        while at > 0 and found[at - 1] < score:
-            rows[at], found[at] = rows[at - 1], found[at - 1]
-            at -= 1
-        rows[at], found[at] = row, score
-        count = min(count + 1, room)
+        if scores[row] > 0.0 and not blocked[row]:
+            count = insert_in_order(found, rows, count, rows.shape[0], scores[row], row)
     return count
 
 
